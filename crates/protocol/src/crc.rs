@@ -1,0 +1,1 @@
+//! Checksums: CRC32C of record batches, CRC32 of short keys.

@@ -1,0 +1,1 @@
+//! The checked reader, the writer and their errors.
