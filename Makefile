@@ -1,0 +1,87 @@
+# Every command of the project. `.ci/run` calls the same targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The programs of the virtual environment first: `cargo nextest` finds its binary there.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport PYTHONPATH VIRTUAL_ENV
+
+# What the wheel is made of.
+SOURCES := $(shell find crates python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) 2>/dev/null) \
+	Cargo.toml Cargo.lock pyproject.toml rust-toolchain.toml
+ENVIRONMENT := $(VENV)/.environment
+WHEEL := $(VENV)/.wheel
+
+.PHONY: help check test bench demo fix environment wheel check-rust check-python check-instructions test-rust test-python clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(WHEEL) ## send real text through real Kafka and check it (FILE=path, BOOTSTRAP=host:port)
+	@$(BIN)/python -m demo $(if $(FILE),--file '$(FILE)') $(if $(BOOTSTRAP),--bootstrap '$(BOOTSTRAP)')
+
+check: check-rust check-python check-instructions ## formatting, lints, types, generated files, layers, instruction counts
+
+test: test-rust test-python ## every test, real Kafka included
+
+bench: $(WHEEL) ## Ottla beside confluent-kafka and the floor on real Kafka (QUICK=1: fewer records and runs; ROWS=a,b)
+	@cargo build --quiet --locked --release --package ottla --examples
+	@$(BIN)/python -m benches $(if $(QUICK),--quick) $(if $(ROWS),--rows '$(ROWS)')
+
+fix: $(ENVIRONMENT) ## format, and mend what the linters can
+	cargo fmt --all
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format --quiet .
+
+environment: $(ENVIRONMENT) ## the virtual environment with the pinned tools
+wheel: $(WHEEL) ## build the wheel and install it into the virtual environment
+
+check-rust: $(ENVIRONMENT) ## the Rust part of check
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo xtask codegen --check
+	cargo xtask tidy
+
+check-python: $(WHEEL) ## the Python part of check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(if $(wildcard python/ottla/_native.pyi),$(BIN)/python -m mypy.stubtest ottla._native)
+
+check-instructions: $(ENVIRONMENT) ## instruction counts of append, encode and decode, where valgrind is present
+ifneq ($(wildcard benches/instructions.py),)
+	@if command -v valgrind >/dev/null; then $(BIN)/python benches/instructions.py --check; \
+	else echo 'valgrind is not installed: instruction counts are not compared'; fi
+endif
+
+test-rust: $(ENVIRONMENT) ## the Rust tests, with a real Kafka for those that ask for one
+	$(BIN)/python -m tests.realkafka run -- cargo nextest run --locked --no-tests=warn
+	cargo test --locked --doc --quiet
+	$(if $(shell grep -ls '^loom *=' crates/client/Cargo.toml),cargo nextest run --locked --package ottla --features loom --no-tests=warn loom)
+
+test-python: $(WHEEL) ## the Python tests, on real Kafka
+	$(BIN)/python -m pytest
+
+clean: ## remove what was built (not the cache of Kafka's jars)
+	rm -rf $(VENV) target
+
+# --no-deps: the list is complete, and confluent-kafka names a certifi that may not exist in the index yet.
+$(ENVIRONMENT): requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo 'python3 was not found: install Python 3.11 or later (python3, python3-venv)'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, $(PYTHON) is {sys.version.split()[0]}: set PYTHON=")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(WHEEL): $(ENVIRONMENT) $(SOURCES)
+	@command -v cargo >/dev/null || { echo 'cargo was not found: install Rust with rustup; rust-toolchain.toml names the version'; exit 1; }
+	@rm -rf $(TARGET)/wheels
+	$(BIN)/maturin build --quiet --release --locked --compatibility linux --interpreter $(BIN)/python --out $(TARGET)/wheels
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-index --force-reinstall $(TARGET)/wheels/ottla-*.whl
+	@touch $@
