@@ -1,0 +1,47 @@
+//! Keys of the consumer. What the columns mean stands in `key`.
+use super::key::{Key, key};
+use crate::config::{Scope::*, Type::*};
+
+// One key a line reads as the table that it is.
+#[rustfmt::skip]
+pub(super) static KEYS: &[Key] = &[
+    key("auto.commit.interval.ms", Consumer, Integer(0, 86400000), "5000").logged(),
+    key("check.crcs", Consumer, Boolean, "false"),
+    key("consume_cb", Consumer, Callback, "").refused("it is set by a function of librdkafka's C interface"),
+    key("coordinator.query.interval.ms", Consumer, Integer(1, 3600000), "600000").logged(),
+    key("enable.auto.commit", Consumer, Boolean, "true").withheld(),
+    key("enable.auto.offset.store", Consumer, Boolean, "true").logged(),
+    key("enable.partition.eof", Consumer, Boolean, "false"),
+    key("fetch.error.backoff.ms", Consumer, Integer(0, 300000), "500"),
+    key("fetch.max.bytes", Consumer, Integer(0, 2147483135), "52428800"),
+    key("fetch.message.max.bytes", Consumer, Integer(1, 1000000000), "1048576"),
+    key("fetch.min.bytes", Consumer, Integer(0, 2147483647), "1"),
+    key("fetch.queue.backoff.ms", Consumer, Integer(0, 300000), "1000").no_effect("a partition is fetched again as soon as there is room, without waiting"),
+    key("fetch.wait.max.ms", Consumer, Integer(0, 300000), "500"),
+    key("group.id", Consumer, Text, ""),
+    key("group.instance.id", Consumer, Text, "").withheld(),
+    key("group.protocol", Consumer, Enum(&["classic", "consumer"]), "classic").withheld(),
+    key("group.protocol.type", Consumer, Text, "consumer").logged(),
+    key("group.remote.assignor", Consumer, Text, "").logged(),
+    key("heartbeat.interval.ms", Consumer, Integer(1, 3600000), "3000").logged(),
+    key("isolation.level", Consumer, Enum(&["read_uncommitted", "read_committed"]), "read_committed"),
+    key("max.partition.fetch.bytes", Consumer, Integer(1, 1000000000), "1048576").alias_of("fetch.message.max.bytes"),
+    key("max.poll.interval.ms", Consumer, Integer(1, 86400000), "300000").logged(),
+    key("max.poll.records", Consumer, Integer(1, 2147483647), "500").logged(),
+    key("offset.store.method", Consumer, Enum(&["none", "file", "broker"]), "broker").deprecated().no_effect("offsets are stored on the broker alone"),
+    key("offset_commit_cb", Consumer, Callback, "").refused("it is set by a function of librdkafka's C interface"),
+    key("partition.assignment.strategy", Consumer, Text, "range,roundrobin").logged(),
+    key("queued.max.messages.kbytes", Consumer, Integer(1, 2097151), "65536"),
+    key("queued.min.messages", Consumer, Integer(1, 10000000), "100000"),
+    key("rebalance_cb", Consumer, Callback, "").refused("it is set by a function of librdkafka's C interface"),
+    key("session.timeout.ms", Consumer, Integer(1, 3600000), "45000").logged(),
+    key("share.acknowledgement.mode", Consumer, Text, "implicit").logged(),
+    key("auto.commit.enable", Consumer, Boolean, "true").topic().deprecated().no_effect("it belongs to librdkafka's legacy consumer"),
+    key("auto.commit.interval.ms", Consumer, Integer(10, 86400000), "60000").topic().no_effect("it belongs to librdkafka's legacy consumer"),
+    key("auto.offset.reset", Consumer, Enum(&["smallest", "earliest", "beginning", "largest", "latest", "end", "error"]), "largest").topic(),
+    key("consume.callback.max.messages", Consumer, Integer(0, 1000000), "0").topic().no_effect("it belongs to librdkafka's legacy consumer"),
+    key("enable.auto.commit", Consumer, Boolean, "true").topic().alias_of("auto.commit.enable").deprecated().no_effect("it belongs to librdkafka's legacy consumer"),
+    key("offset.store.method", Consumer, Enum(&["file", "broker"]), "broker").topic().deprecated().no_effect("offsets are stored on the broker alone"),
+    key("offset.store.path", Consumer, Text, ".").topic().deprecated().no_effect("offsets are stored on the broker alone"),
+    key("offset.store.sync.interval.ms", Consumer, Integer(-1, 86400000), "-1").topic().deprecated().no_effect("offsets are stored on the broker alone"),
+];
