@@ -88,6 +88,8 @@ pub struct ConnectionSettings {
     pub allow_auto_create_topics: bool,
     /// Whether the log tells of connections that the broker closed.
     pub log_connection_close: bool,
+    /// syslog's level up to which lines are logged, 0 to 7.
+    pub log_level: u8,
 }
 
 /// How a batch's records are compressed.
