@@ -1,6 +1,15 @@
-//! Every decision of the client as pure state machines.
+//! Every decision of the client as pure state machines: *decisions never wait; waiting never decides*.
 //!
+//! Nothing here knows clocks, sockets, threads, channels, locks or faces: time and randomness are arguments, the
+//! network is a list of inputs and outputs. The crate `ottla` waits; tests and the simulation drive the same machines in
+//! virtual time.
+//!
+//! * [`machine`]: the contract between a machine and what drives it. [`job`]: work that takes long, as data.
+//! * [`random`]: the seeded source of jitter.
 //! * [`config`]: the table of keys, the faces' parsers, typed settings.
 //! * [`error`]: the causes that the client can report and what the faces show for them.
 pub mod config;
 pub mod error;
+pub mod job;
+pub mod machine;
+pub mod random;
