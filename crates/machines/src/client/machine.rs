@@ -1,0 +1,227 @@
+//! [`ClientMachine`]: one client. It routes inputs to its components and collects what they ask for; it decides nothing.
+use super::command::{Command, Edges, Event};
+use super::outbox::Outbox;
+use super::queries::Queries;
+use crate::admin::Driver;
+use crate::config::{AdminSettings, ConnectionSettings, ConsumerSettings, Isolation, ProducerSettings};
+use crate::connection::{Failure, Network, NetworkOutput, Response, Tag};
+use crate::consumer::{FetchBuffer, Fetcher};
+use crate::job::Computed;
+use crate::machine::{Input, Machine, Now, Output};
+use crate::metadata::Metadata;
+use crate::producer::{Accumulator, Sender};
+
+enum Role {
+    Producer(Box<Sender>),
+    Consumer(Box<Fetcher>),
+    Admin,
+}
+
+/// A producer, a consumer or an admin client.
+pub struct ClientMachine {
+    network: Network,
+    metadata: Metadata,
+    queries: Queries,
+    admin: Driver,
+    role: Role,
+    outbox: Outbox,
+    /// Something happened since the components last had their turn.
+    stirred: bool,
+    next_turn_us: Option<u64>,
+    closed: bool,
+}
+
+impl ClientMachine {
+    /// `seed` is the source of all jitter.
+    pub fn producer(settings: &ProducerSettings, seed: u64) -> Self {
+        let sender = Sender::new(settings, seed ^ 1);
+        Self::new(&settings.connection, seed, false, Role::Producer(Box::new(sender)))
+    }
+
+    pub fn consumer(settings: &ConsumerSettings, seed: u64) -> Self {
+        let committed = settings.isolation == Isolation::ReadCommitted;
+        Self::new(&settings.connection, seed, committed, Role::Consumer(Box::new(Fetcher::new(settings, seed ^ 1))))
+    }
+
+    pub fn admin(settings: &AdminSettings, seed: u64) -> Self {
+        Self::new(&settings.connection, seed, false, Role::Admin)
+    }
+
+    fn new(settings: &ConnectionSettings, seed: u64, read_committed: bool, role: Role) -> Self {
+        Self {
+            network: Network::new(settings.clone(), seed),
+            metadata: Metadata::new(settings, seed ^ 2),
+            queries: Queries::new(settings.socket_timeout_us, read_committed),
+            admin: Driver::new(settings),
+            role,
+            outbox: Outbox::default(),
+            stirred: true,
+            next_turn_us: None,
+            closed: false,
+        }
+    }
+
+    /// Moves what is ready between the producer's shared side and this machine; the caller holds the lock (E6).
+    pub fn exchange_producer<A>(&mut self, now: Now, shared: &mut Accumulator<A>) -> Edges {
+        self.stirred = true;
+        match &mut self.role {
+            Role::Producer(sender) => sender.exchange(now, shared, &mut self.metadata),
+            _ => Edges::default(),
+        }
+    }
+
+    /// Moves what is ready between the consumer's shared side and this machine; the caller holds the lock.
+    pub fn exchange_consumer(&mut self, now: Now, shared: &mut FetchBuffer) -> Edges {
+        self.stirred = true;
+        match &mut self.role {
+            Role::Consumer(fetcher) => fetcher.exchange(now, shared, &mut self.metadata),
+            _ => Edges::default(),
+        }
+    }
+
+    /// Whether an exchange would move something from this side.
+    pub fn wants_exchange(&self) -> bool {
+        match &self.role {
+            Role::Producer(sender) => sender.wants_exchange(),
+            Role::Consumer(fetcher) => fetcher.wants_exchange(),
+            Role::Admin => false,
+        }
+    }
+
+    fn advance(&mut self, now: Now) {
+        self.network.tick(now);
+        self.route_failures(now);
+        self.metadata.advance(now, &mut self.network);
+        match &mut self.role {
+            Role::Producer(sender) => sender.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox),
+            Role::Consumer(fetcher) => fetcher.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox),
+            Role::Admin => {}
+        }
+        self.queries.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox);
+        self.admin.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox);
+        self.route_failures(now);
+    }
+
+    fn route_failures(&mut self, now: Now) {
+        while let Some(failure) = self.network.poll_failure() {
+            self.route_failure(now, failure);
+        }
+    }
+
+    fn route_failure(&mut self, now: Now, failure: Failure) {
+        let Self { metadata, queries, admin, role, outbox, .. } = self;
+        match (failure.tag, role) {
+            (Tag::Metadata, _) => metadata.failure(now),
+            (Tag::Query(id), _) => queries.failure(now, id, &failure),
+            (Tag::Admin(id), _) => admin.failure(now, id, &failure),
+            (_, Role::Producer(sender)) => sender.failure(now, failure, metadata, outbox),
+            (_, Role::Consumer(fetcher)) => fetcher.failure(now, failure, metadata, outbox),
+            (_, Role::Admin) => {}
+        }
+    }
+
+    fn route_response(&mut self, now: Now, response: Response) {
+        let Self { network, metadata, queries, admin, role, outbox, .. } = self;
+        match (response.tag, role) {
+            (Tag::Metadata, _) => {
+                metadata.response(now, network, &response);
+                outbox.recycle(response.frame.into_buffer().unwrap_or_default());
+            }
+            (Tag::Query(id), _) => queries.response(now, id, &response, network, metadata, outbox),
+            (Tag::Admin(id), _) => admin.response(now, id, &response, network, metadata, outbox),
+            (_, Role::Producer(sender)) => sender.response(now, response, network, metadata, outbox),
+            (_, Role::Consumer(fetcher)) => fetcher.response(now, response, network, metadata, outbox),
+            (_, Role::Admin) => {}
+        }
+    }
+
+    fn route_computed(&mut self, now: Now, computed: Computed) {
+        match &mut self.role {
+            Role::Producer(sender) => sender.computed(now, computed),
+            Role::Consumer(fetcher) => fetcher.computed(now, computed, &mut self.outbox),
+            Role::Admin => {}
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Metadata { request, topics, deadline_us } => self.queries.ask_metadata(request, topics, deadline_us),
+            Command::Watermarks { request, topic, partition, deadline_us } => {
+                self.queries.ask_watermarks(request, topic, partition, deadline_us);
+            }
+            Command::Admin { request, operation, deadline_us } => self.admin.start(request, operation, deadline_us),
+            Command::Close => self.close(),
+        }
+    }
+
+    fn close(&mut self) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.queries.close(&mut self.outbox);
+            self.admin.close(&mut self.outbox);
+            self.network.close();
+        }
+    }
+
+    fn flush_network(&mut self) {
+        while let Some(output) = self.network.poll_output() {
+            let output = match output {
+                NetworkOutput::Connect { connection, endpoint, node, lane } => Output::Connect { connection, endpoint, node, lane },
+                NetworkOutput::Close { connection } => Output::Close { connection },
+                NetworkOutput::Send { connection, correlation_id, request } => Output::Send { connection, correlation_id, request },
+                NetworkOutput::Report(report) => {
+                    self.outbox.log(report.level, report.facility, report.error.message().into_owned());
+                    self.outbox.error(report.error);
+                    continue;
+                }
+            };
+            self.outbox.output(output);
+        }
+    }
+
+    fn deadline(&self, now: Now) -> Option<u64> {
+        let role = match &self.role {
+            Role::Producer(sender) => sender.deadline(now),
+            Role::Consumer(fetcher) => fetcher.next_deadline(now),
+            Role::Admin => None,
+        };
+        let others = [self.network.deadline(now), self.metadata.deadline(now), self.queries.deadline(now), self.admin.deadline(now)];
+        others.into_iter().flatten().chain(role).min()
+    }
+}
+
+impl Machine for ClientMachine {
+    type Command = Command;
+    type Event = Event;
+
+    fn handle(&mut self, now: Now, input: Input<Command>) {
+        self.stirred = true;
+        match input {
+            Input::Command(command) => self.command(command),
+            Input::Connected { connection } => self.network.connected(now, connection),
+            Input::Disconnected { connection, cause } => self.network.disconnected(now, connection, &cause),
+            Input::Response { connection, frame } => {
+                if let Some(response) = self.network.response(now, connection, frame) {
+                    self.route_response(now, response);
+                }
+            }
+            Input::Computed(computed) => self.route_computed(now, computed),
+        }
+    }
+
+    fn poll(&mut self, now: Now) -> Output<Event> {
+        if self.closed {
+            self.flush_network();
+            return self.outbox.poll().unwrap_or(match std::mem::replace(&mut self.next_turn_us, Some(u64::MAX)) {
+                Some(u64::MAX) => Output::Wait { until_us: None },
+                _ => Output::Event(Event::Stopped),
+            });
+        }
+        if self.stirred || self.next_turn_us.is_some_and(|until| until <= now.mono_us) {
+            self.stirred = false;
+            self.advance(now);
+            self.flush_network();
+            self.next_turn_us = self.deadline(now);
+        }
+        self.outbox.poll().unwrap_or(Output::Wait { until_us: self.next_turn_us })
+    }
+}

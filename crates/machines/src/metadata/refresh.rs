@@ -1,0 +1,195 @@
+//! When to ask for metadata, and for which topics: at the start, when somebody watches a new topic, when something turned
+//! out stale, and now and then.
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use ottla_protocol::api::ApiKey;
+use ottla_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use ottla_protocol::primitives::{Message, Reader};
+
+use super::snapshot::Snapshot;
+use crate::config::ConnectionSettings;
+use crate::connection::backoff::Backoff;
+use crate::connection::{Network, Response, Tag};
+use crate::machine::{Lane, NodeId, Now};
+use crate::random::Random;
+
+/// The snapshot and what keeps it fresh.
+#[derive(Debug)]
+pub struct Metadata {
+    snapshot: Snapshot,
+    watched: BTreeMap<Arc<str>, Watched>,
+    generation: u64,
+    /// Somebody waits for news; asked again with back-off until nothing is missing.
+    wanted: bool,
+    in_flight: bool,
+    not_before_us: u64,
+    refreshed_us: u64,
+    backoff: Backoff,
+    random: Random,
+    refresh_interval_us: Option<u64>,
+    timeout_us: u64,
+    allow_auto_create_topics: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    since_us: u64,
+    answered: bool,
+}
+
+impl Deref for Metadata {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+impl Metadata {
+    pub fn new(settings: &ConnectionSettings, seed: u64) -> Self {
+        Self {
+            snapshot: Snapshot::default(),
+            watched: BTreeMap::new(),
+            generation: 0,
+            wanted: true,
+            in_flight: false,
+            not_before_us: 0,
+            refreshed_us: 0,
+            backoff: Backoff::new(settings.topic_metadata_refresh_fast_interval_us, settings.retry_backoff_max_us),
+            random: Random::new(seed),
+            refresh_interval_us: settings.topic_metadata_refresh_interval_us,
+            timeout_us: settings.socket_timeout_us,
+            allow_auto_create_topics: settings.allow_auto_create_topics,
+        }
+    }
+
+    /// Rises with every change of the snapshot.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// From now on the topic is kept fresh.
+    pub fn watch(&mut self, now: Now, topic: &Arc<str>) {
+        if !self.watched.contains_key(topic) {
+            self.watched.insert(topic.clone(), Watched { since_us: now.mono_us, answered: false });
+            self.wanted = true;
+            self.not_before_us = now.mono_us;
+        }
+    }
+
+    pub fn unwatch(&mut self, topic: &str) {
+        self.watched.remove(topic);
+        self.snapshot.forget(topic);
+    }
+
+    pub fn is_watched(&self, topic: &str) -> bool {
+        self.watched.contains_key(topic)
+    }
+
+    /// How long the topic has been watched, once a broker has answered for it; for "unknown for too long".
+    pub fn watched_for_us(&self, now: Now, topic: &str) -> Option<u64> {
+        let watched = self.watched.get(topic).filter(|watched| watched.answered)?;
+        Some(now.mono_us.saturating_sub(watched.since_us))
+    }
+
+    /// Something turned out stale (a leader moved, a partition is unknown): ask again, with back-off.
+    pub fn request_update(&mut self, now: Now) {
+        if !self.wanted {
+            self.wanted = true;
+            self.not_before_us = self.not_before_us.max(now.mono_us);
+        }
+    }
+
+    /// A new leader learnt from an answer to Produce or Fetch (KIP-951).
+    pub fn moved(&mut self, topic: &str, partition: i32, leader: NodeId, epoch: i32) {
+        if self.snapshot.moved(topic, partition, leader, epoch) {
+            self.generation += 1;
+        }
+    }
+
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<(NodeId, i32)> {
+        let partition = self.snapshot.partition(topic, partition)?;
+        Some((partition.leader?, partition.leader_epoch))
+    }
+
+    /// Asks when it is time and a connection is ready.
+    pub fn advance(&mut self, now: Now, network: &mut Network) {
+        let due = self.refresh_interval_us.is_some_and(|every| self.refreshed_us.saturating_add(every) <= now.mono_us);
+        if self.in_flight || !(self.wanted || due) || self.not_before_us > now.mono_us {
+            return;
+        }
+        let Some(connection) = network.any_ready(now, Lane::General) else { return };
+        let topics = self.watched.keys().map(|name| MetadataRequestTopic { name: Some(name), ..Default::default() });
+        let request = MetadataRequest {
+            topics: Some(topics.collect()),
+            allow_auto_topic_creation: self.allow_auto_create_topics,
+            ..Default::default()
+        };
+        let Some(version) = network.version(connection, ApiKey::Metadata) else {
+            return network.distrust(now, connection, "no version of Metadata that this client speaks");
+        };
+        match network.request(now, connection, version, &request, Tag::Metadata, self.timeout_us, &[]) {
+            Ok(()) => self.in_flight = true,
+            Err(error) => network.distrust(now, connection, &error.to_string()),
+        }
+    }
+
+    pub fn response(&mut self, now: Now, network: &mut Network, response: &Response) {
+        self.in_flight = false;
+        let news = match MetadataResponse::decode(&mut Reader::new(response.body()), response.version) {
+            Ok(news) => news,
+            Err(error) => {
+                self.again(now);
+                return network.distrust(now, response.connection, &format!("an answer to Metadata that cannot be read ({error})"));
+            }
+        };
+        network.throttle(now, response.connection, news.throttle_time_ms);
+        self.refreshed_us = now.mono_us;
+        if self.snapshot.update(&news) {
+            self.generation += 1;
+            network.update_brokers(&self.snapshot.brokers);
+        }
+        for topic in &news.topics {
+            if let Some(watched) = topic.name.and_then(|name| self.watched.get_mut(name)) {
+                watched.answered = true;
+            }
+        }
+        let complete = |name: &Arc<str>| {
+            self.snapshot.topic(name).is_some_and(|topic| {
+                topic.error == 0 && !topic.partitions.is_empty() && topic.partitions.iter().all(|partition| partition.leader.is_some())
+            })
+        };
+        if self.watched.keys().all(complete) && !self.snapshot.brokers.is_empty() {
+            self.wanted = false;
+            self.backoff.succeeded();
+            // Stale again at once (a leader moves): leave the brokers a moment to learn of it.
+            self.not_before_us = now.mono_us.saturating_add(self.backoff.clone().failed(&mut self.random));
+        } else {
+            self.again(now);
+        }
+    }
+
+    /// The request had no answer.
+    pub fn failure(&mut self, now: Now) {
+        self.in_flight = false;
+        self.wanted = true;
+        // The network keeps its own back-off per broker: another broker may be asked at once.
+        self.not_before_us = now.mono_us;
+    }
+
+    fn again(&mut self, now: Now) {
+        self.wanted = true;
+        self.not_before_us = now.mono_us.saturating_add(self.backoff.failed(&mut self.random));
+    }
+
+    pub fn deadline(&self, now: Now) -> Option<u64> {
+        if self.in_flight {
+            return None;
+        }
+        let wanted = (self.wanted && self.not_before_us > now.mono_us).then_some(self.not_before_us);
+        let due = self.refresh_interval_us.map(|every| self.refreshed_us.saturating_add(every)).filter(|due| *due > now.mono_us);
+        wanted.into_iter().chain(due).min()
+    }
+}
