@@ -53,7 +53,7 @@ def new_topic(cluster: Cluster, partitions: int = 4, replicas: int = 1, **config
     name = f"test-{os.getpid()}-{next(_numbers)}"
     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": cluster.bootstrap})
     dotted = {key.replace("_", "."): value for key, value in config.items()}
-    wanted = confluent_kafka.admin.NewTopic(name, partitions, replicas, config=dotted)
+    wanted = confluent_kafka.admin.NewTopic(name, partitions, replicas, config=dotted)  # type: ignore[attr-defined]
     admin.create_topics([wanted], operation_timeout=30)[name].result(60)
     return name
 

@@ -174,9 +174,9 @@ class Cluster:
         for node_id in range(self._count):
             folder = self.folder / f"broker{node_id}"
             folder.mkdir()
-            mine = ports[_PORTS_PER_BROKER * node_id :][:_PORTS_PER_BROKER]
+            plain, controller, proxied, proxy = ports[_PORTS_PER_BROKER * node_id :][:_PORTS_PER_BROKER]
             command = [*run_java, "kafka.Kafka", str(folder / "server.properties")]
-            self.brokers.append(Broker(node_id, *mine, folder=str(folder), command=command))
+            self.brokers.append(Broker(node_id, plain, controller, proxied, proxy, str(folder), command))
         cluster_id = "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # must not begin with "-"
         formatting = []
         for broker in self.brokers:
