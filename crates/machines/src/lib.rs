@@ -6,10 +6,13 @@
 //!
 //! * [`machine`]: the contract between a machine and what drives it. [`job`]: work that takes long, as data.
 //! * [`random`]: the seeded source of jitter.
+//! * [`connection`]: brokers, lanes, what is in flight. [`metadata`]: what is known of the cluster.
 //! * [`config`]: the table of keys, the faces' parsers, typed settings.
 //! * [`error`]: the causes that the client can report and what the faces show for them.
 pub mod config;
+pub mod connection;
 pub mod error;
 pub mod job;
 pub mod machine;
+pub mod metadata;
 pub mod random;

@@ -213,17 +213,30 @@ pub enum Input<C> {
 #[derive(Debug)]
 pub enum Output<E> {
     /// Answered by `Connected` or `Disconnected`.
-    Connect { connection: ConnectionId, endpoint: Endpoint, node: NodeId, lane: Lane },
+    Connect {
+        connection: ConnectionId,
+        endpoint: Endpoint,
+        node: NodeId,
+        lane: Lane,
+    },
     /// The machine has forgotten this connection; nothing need be said of it any more.
-    Close { connection: ConnectionId },
-    Send { connection: ConnectionId, correlation_id: i32, request: OutgoingFrame },
+    Close {
+        connection: ConnectionId,
+    },
+    Send {
+        connection: ConnectionId,
+        correlation_id: i32,
+        request: OutgoingFrame,
+    },
     /// For thread *work*; answered by `Computed`, in the order of asking.
     Compute(Job),
     Event(E),
     /// A buffer that nobody reads any more, for the driver's pool (E15).
     Recycle(Vec<u8>),
     /// Nothing more to do before this time (none: before the next input).
-    Wait { until_us: Option<u64> },
+    Wait {
+        until_us: Option<u64>,
+    },
 }
 
 /// A state machine; see the module's documentation for who calls what.

@@ -41,7 +41,7 @@ pub fn judge(body: &[u8], version: i16) -> Verdict {
         Err(error) => return Verdict::Refused(format!("its answer to ApiVersions cannot be read ({error})")),
     };
     match response.error_code {
-        0 => Verdict::Ready(ApiVersions::from_response(&response)),
+        0 => Verdict::Ready(ApiVersions::from_response(&response, false)),
         UNSUPPORTED_VERSION => {
             let range = response.api_keys.iter().find(|range| range.api_key == ApiKey::ApiVersions as i16);
             // Brokers that name no range (KIP-511 makes it optional) speak version 0 at least.

@@ -87,7 +87,7 @@ struct Node {
 #[derive(Debug)]
 enum State {
     Connecting,
-    Handshaking { version: i16 },
+    Handshaking,
     Ready { versions: Box<ApiVersions> },
 }
 
@@ -148,7 +148,8 @@ impl Network {
             let known = brokers.iter().find(|(other, _)| other == id);
             !id.is_bootstrap() && network.nodes.contains_key(id) && known.is_none_or(|(_, at)| *at != node.endpoint)
         };
-        let stale: Vec<NodeId> = self.nodes.iter().filter(|(id, node)| gone(self, id, node)).map(|(id, _)| *id).collect();
+        let stale: Vec<NodeId> =
+            self.nodes.iter().filter(|(id, node)| gone(self, id, node)).map(|(id, _)| *id).collect();
         for id in stale {
             let lanes = self.nodes.remove(&id).map_or([None; LANES], |node| node.lanes);
             for connection in lanes.into_iter().flatten() {
@@ -188,7 +189,9 @@ impl Network {
         let usable = open.filter(|(_, connection)| {
             matches!(connection.state, State::Ready { .. }) && connection.muted_until_us <= now.mono_us
         });
-        if let Some((id, _)) = usable.min_by_key(|(_, connection)| (connection.node.is_bootstrap(), connection.in_flight.len())) {
+        if let Some((id, _)) =
+            usable.min_by_key(|(_, connection)| (connection.node.is_bootstrap(), connection.in_flight.len()))
+        {
             return Some(*id);
         }
         let opening = |node: &Node| node.lanes[lane as usize].is_some();
@@ -196,7 +199,8 @@ impl Network {
             return None;
         }
         for bootstrap in [false, true] {
-            let free = |(id, node): &(&NodeId, &Node)| id.is_bootstrap() == bootstrap && node.wait_until_us <= now.mono_us;
+            let free =
+                |(id, node): &(&NodeId, &Node)| id.is_bootstrap() == bootstrap && node.wait_until_us <= now.mono_us;
             let candidates: Vec<NodeId> = self.nodes.iter().filter(free).map(|(id, _)| *id).collect();
             if !candidates.is_empty() {
                 let chosen = candidates[self.random.below(candidates.len() as u32) as usize];
@@ -217,8 +221,15 @@ impl Network {
         node.lanes[lane as usize] = Some(connection);
         let endpoint = node.endpoint.clone();
         let (since_us, state) = (now.mono_us, State::Connecting);
-        let entry =
-            Connection { node: id, lane, state, in_flight: InFlights::default(), since_us, used_us: since_us, muted_until_us: 0 };
+        let entry = Connection {
+            node: id,
+            lane,
+            state,
+            in_flight: InFlights::default(),
+            since_us,
+            used_us: since_us,
+            muted_until_us: 0,
+        };
         self.connections.insert(connection, entry);
         self.outputs.push_back(NetworkOutput::Connect { connection, endpoint, node: id, lane });
     }
@@ -241,7 +252,9 @@ impl Network {
 
     /// KIP-219: the broker asks to be left alone; the connection is muted, other lanes go on (E2).
     pub fn throttle(&mut self, now: Now, connection: ConnectionId, throttle_time_ms: i32) {
-        if let (Some(connection), Ok(ms @ 1..)) = (self.connections.get_mut(&connection), u64::try_from(throttle_time_ms)) {
+        if let (Some(connection), Ok(ms @ 1..)) =
+            (self.connections.get_mut(&connection), u64::try_from(throttle_time_ms))
+        {
             connection.muted_until_us = now.mono_us.saturating_add(ms * 1000);
         }
     }
@@ -261,7 +274,14 @@ impl Network {
         let Some(correlation_id) = self.send(now, connection, version, request, bodies)? else { return Ok(()) };
         let Some(entry) = self.connections.get_mut(&connection) else { return Ok(()) };
         let deadline_us = now.mono_us.saturating_add(timeout_us);
-        entry.in_flight.sent(InFlight { correlation_id, api: R::API_KEY, version, tag, sent_us: now.mono_us, deadline_us });
+        entry.in_flight.sent(InFlight {
+            correlation_id,
+            api: R::API_KEY,
+            version,
+            tag,
+            sent_us: now.mono_us,
+            deadline_us,
+        });
         Ok(())
     }
 
@@ -288,13 +308,13 @@ impl Network {
         let Some(entry) = self.connections.get_mut(&connection) else { return Ok(None) };
         let correlation_id = entry.in_flight.correlation_id();
         let mut writer = Writer::with_capacity(256);
-        writer.put_i32(0);
+        writer.i32(0);
         encode_request_header(&mut writer, R::API_KEY, version, correlation_id, Some(&self.settings.client_id))?;
         request.encode(&mut writer, version)?;
-        let (mut fields, splits) = writer.into_parts();
+        // The length counts the bodies too; batches are bounded by message.max.bytes, so it fits.
+        writer.patch_i32(0, (writer.len() - 4) as i32);
+        let (fields, splits) = writer.into_parts();
         let bodies: Vec<_> = splits.iter().map(|split| (split.position, bodies[split.tag].clone())).collect();
-        let length = fields.len() - 4 + bodies.iter().map(|(_, body)| body.len()).sum::<usize>();
-        fields[..4].copy_from_slice(&(length as i32).to_be_bytes());
         entry.used_us = now.mono_us;
         let request = OutgoingFrame::new(fields, bodies);
         self.outputs.push_back(NetworkOutput::Send { connection, correlation_id, request });
@@ -309,7 +329,7 @@ impl Network {
 
     fn handshake(&mut self, now: Now, connection: ConnectionId, version: i16) {
         if let Some(entry) = self.connections.get_mut(&connection) {
-            entry.state = State::Handshaking { version };
+            entry.state = State::Handshaking;
         }
         let timeout_us = self.settings.api_version_request_timeout_us;
         let sent = self.request(now, connection, version, &handshake::request(), Tag::Handshake, timeout_us, &[]);
@@ -386,7 +406,9 @@ impl Network {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.lanes[lane as usize] = None;
         // A broker that closes an idle connection is in its right: no failure, no waiting.
-        if was_ready && !busy && *cause == DisconnectCause::Closed || matches!(cause, DisconnectCause::Idle | DisconnectCause::ByUs) {
+        if was_ready && !busy && *cause == DisconnectCause::Closed
+            || matches!(cause, DisconnectCause::Idle | DisconnectCause::ByUs)
+        {
             return;
         }
         node.wait_until_us = now.mono_us.saturating_add(node.backoff.failed(&mut self.random));
@@ -411,7 +433,12 @@ impl Network {
         let Some(mut connection) = self.connections.remove(&id) else { return };
         let node = connection.node;
         let lost = connection.in_flight.drain().filter(|request| request.tag != Tag::Handshake);
-        self.failures.extend(lost.map(|request| Failure { tag: request.tag, node, connection: id, cause: cause.clone() }));
+        self.failures.extend(lost.map(|request| Failure {
+            tag: request.tag,
+            node,
+            connection: id,
+            cause: cause.clone(),
+        }));
         self.outputs.push_back(NetworkOutput::Close { connection: id });
     }
 
@@ -450,7 +477,8 @@ impl Network {
             connection.in_flight.deadline().or(idle)
         });
         let mutes = self.connections.values().map(|connection| connection.muted_until_us);
-        let waits = self.nodes.values().map(|node| node.wait_until_us).chain(mutes).filter(|until| *until > now.mono_us);
+        let waits =
+            self.nodes.values().map(|node| node.wait_until_us).chain(mutes).filter(|until| *until > now.mono_us);
         timers.chain(waits).min()
     }
 

@@ -22,14 +22,22 @@ pub fn state_name(connecting: bool, ready: bool) -> &'static str {
 }
 
 /// A connection to `endpoint` ended `elapsed_ms` after it entered the state.
-pub fn disconnected(endpoint: &Endpoint, node: NodeId, cause: &DisconnectCause, elapsed_ms: u64, state: &str) -> Report {
+pub fn disconnected(
+    endpoint: &Endpoint,
+    node: NodeId,
+    cause: &DisconnectCause,
+    elapsed_ms: u64,
+    state: &str,
+) -> Report {
     let Endpoint { host, port } = endpoint;
     let name = if node.is_bootstrap() { "bootstrap".to_owned() } else { node.0.to_string() };
     let setting = if node.is_bootstrap() { "bootstrap.servers" } else { "the broker's advertised.listeners" };
     let (kind, what) = match cause {
         DisconnectCause::Closed => (
             Kind::Transport,
-            format!("Disconnected by the broker: check its log, and that security.protocol fits its listener on port {port}"),
+            format!(
+                "Disconnected by the broker: check its log, and that security.protocol fits its listener on port {port}"
+            ),
         ),
         DisconnectCause::Refused(text) => (
             Kind::Transport,
@@ -41,16 +49,16 @@ pub fn disconnected(endpoint: &Endpoint, node: NodeId, cause: &DisconnectCause, 
         DisconnectCause::Io(text) => (Kind::Transport, format!("Connection lost: {text}")),
         DisconnectCause::ConnectTimeout => (
             Kind::Transport,
-            format!(
-                "Connection setup timed out: check {setting}, firewalls and socket.connection.setup.timeout.ms"
-            ),
+            format!("Connection setup timed out: check {setting}, firewalls and socket.connection.setup.timeout.ms"),
         ),
         DisconnectCause::RequestTimeout => {
             (Kind::TimedOut, "A request timed out: check the broker's load and socket.timeout.ms".to_owned())
         }
         DisconnectCause::BadFrame(text) => (
             Kind::BadMessage,
-            format!("Connection closed, for the broker sent {text}: check that port {port} is a listener of Kafka for this security.protocol"),
+            format!(
+                "Connection closed, for the broker sent {text}: check that port {port} is a listener of Kafka for this security.protocol"
+            ),
         ),
         DisconnectCause::Idle => (Kind::Transport, "Closed after connections.max.idle.ms".to_owned()),
         DisconnectCause::ByUs => (Kind::Destroy, "Closed by the client".to_owned()),

@@ -142,7 +142,11 @@ impl Metadata {
             Ok(news) => news,
             Err(error) => {
                 self.again(now);
-                return network.distrust(now, response.connection, &format!("an answer to Metadata that cannot be read ({error})"));
+                return network.distrust(
+                    now,
+                    response.connection,
+                    &format!("an answer to Metadata that cannot be read ({error})"),
+                );
             }
         };
         network.throttle(now, response.connection, news.throttle_time_ms);
@@ -158,7 +162,9 @@ impl Metadata {
         }
         let complete = |name: &Arc<str>| {
             self.snapshot.topic(name).is_some_and(|topic| {
-                topic.error == 0 && !topic.partitions.is_empty() && topic.partitions.iter().all(|partition| partition.leader.is_some())
+                topic.error == 0
+                    && !topic.partitions.is_empty()
+                    && topic.partitions.iter().all(|partition| partition.leader.is_some())
             })
         };
         if self.watched.keys().all(complete) && !self.snapshot.brokers.is_empty() {
@@ -189,7 +195,10 @@ impl Metadata {
             return None;
         }
         let wanted = (self.wanted && self.not_before_us > now.mono_us).then_some(self.not_before_us);
-        let due = self.refresh_interval_us.map(|every| self.refreshed_us.saturating_add(every)).filter(|due| *due > now.mono_us);
+        let due = self
+            .refresh_interval_us
+            .map(|every| self.refreshed_us.saturating_add(every))
+            .filter(|due| *due > now.mono_us);
         wanted.into_iter().chain(due).min()
     }
 }

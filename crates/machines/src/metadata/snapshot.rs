@@ -71,8 +71,11 @@ impl Snapshot {
     /// Takes an answer in. Returns whether anything changed.
     pub fn update(&mut self, response: &MetadataResponse<'_>) -> bool {
         let endpoint = |host: &str, port: i32| Endpoint { host: host.into(), port: u16::try_from(port).unwrap_or(0) };
-        let brokers: Vec<_> =
-            response.brokers.iter().map(|broker| (NodeId(broker.node_id), endpoint(broker.host, broker.port))).collect();
+        let brokers: Vec<_> = response
+            .brokers
+            .iter()
+            .map(|broker| (NodeId(broker.node_id), endpoint(broker.host, broker.port)))
+            .collect();
         let mut changed = false;
         if !brokers.is_empty() && brokers != self.brokers {
             self.brokers = brokers;
@@ -94,7 +97,10 @@ impl Snapshot {
         };
         let name: Arc<str> = name.into();
         let known = self.topics.get(&name);
-        if topic.error_code != 0 && known.is_some_and(|known| known.error == 0 && !known.partitions.is_empty()) && transient(topic.error_code) {
+        if topic.error_code != 0
+            && known.is_some_and(|known| known.error == 0 && !known.partitions.is_empty())
+            && transient(topic.error_code)
+        {
             return false;
         }
         let count = topic.partitions.iter().map(|partition| partition.partition_index + 1).max().unwrap_or(0);
