@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod codegen;
+mod config;
 
-const USAGE: &str = "usage: cargo xtask codegen [--check]";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | config docs [--check]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +17,8 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["codegen"] => codegen::run(root, false),
         ["codegen", "--check"] => codegen::run(root, true),
+        ["config", "docs"] => config::docs(root, false),
+        ["config", "docs", "--check"] => config::docs(root, true),
         _ => Err(USAGE.to_owned()),
     };
     match result {
