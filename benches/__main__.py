@@ -18,9 +18,9 @@ from benches.broker import Broker
 from benches.interrupts import interrupt_latencies
 from benches.loops import CONSUME_LOOPS, PRODUCE_LOOPS
 from benches.report import Figures, Report
-from benches.worker import _WARM_UP as WARM_UP
+from benches.worker import WARM_UP
 
-ALL_ROWS = [*PRODUCE_LOOPS, *CONSUME_LOOPS, "rust", "interrupts"]
+ALL_ROWS = [*PRODUCE_LOOPS, *CONSUME_LOOPS, "rust", "threads", "interrupts"]
 PACKAGES = ["original", "ottla", "floor"]
 _WORKER_SECONDS = 300
 
@@ -42,6 +42,8 @@ def main() -> int:
         for row in rows:
             if row == "rust":
                 bench.rust()
+            elif row == "threads":
+                bench.threads([package for package in packages if package != "floor"])
             elif row == "interrupts":
                 bench.interrupts([package for package in packages if package != "floor"])
             else:
@@ -100,6 +102,17 @@ class Bench:
         """Ctrl-C in blocking calls."""
         for package in packages:
             self.report.latencies[package] = interrupt_latencies(package, self.broker.bootstrap, self._filled())
+
+    def threads(self, packages: list[str]) -> None:
+        """How many threads an engine keeps."""
+        for package in packages:
+            topic = self.broker.create()
+            measured = _run(
+                [sys.executable, "-m", "benches.worker", "threads", package, self.broker.bootstrap, topic, "0"]
+            )
+            if measured is not None:
+                self.report.threads[package] = int(measured["threads"])
+            self.broker.delete(topic)
 
     def _once(self, row: str, package: str) -> Figures | None:
         if package == "floor" or row in CONSUME_LOOPS:

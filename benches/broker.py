@@ -30,7 +30,7 @@ class Broker:
     def __enter__(self) -> Self:
         """Start Kafka."""
         self.cluster.start()
-        self._admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.bootstrap})
+        self._admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         return self
 
     def __exit__(
@@ -67,6 +67,7 @@ class Broker:
                 "bootstrap.servers": self.bootstrap,
                 "queue.buffering.max.messages": 10_000_000,
                 "queue.buffering.max.kbytes": 2_000_000,
+                "log_level": 0,
             }
         )
         for key, value in itertools.islice(itertools.cycle(key_value_pairs()), count):
@@ -77,7 +78,9 @@ class Broker:
 
     def records(self, topic: str) -> int:
         """How many records it holds, by its offsets."""
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": "bench-count"})
+        consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": "bench-count", "log_level": 0}
+        )
         total = 0
         for partition in range(PARTITIONS):
             low, high = consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), _SECONDS)

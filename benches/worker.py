@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benches.loops import CONSUME_LOOPS, PARTITIONS, PRODUCE_LOOPS, key_value_pairs
+from benches.loops import CONSUME_LOOPS, PARTITIONS, PRODUCE_LOOPS, key_value_pairs, produce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODULES = {"original": "confluent_kafka", "ottla": "ottla.confluent_kafka"}
-_WARM_UP = 1_000
+WARM_UP = 1_000
+_IDLE_SECONDS = 11.0
 # So large that no row measures how a full queue is handled.
 _PRODUCER = {"queue.buffering.max.messages": 10_000_000, "queue.buffering.max.kbytes": 2_000_000}
 
@@ -31,6 +32,8 @@ def main() -> None:
     count = int(text)
     if package == "floor":
         result = _floor(row, topic, count)
+    elif row == "threads":
+        result = _threads(importlib.import_module(MODULES[package]), bootstrap, topic)
     elif row in PRODUCE_LOOPS:
         result = _produce(row, importlib.import_module(MODULES[package]), bootstrap, topic, count)
     else:
@@ -45,7 +48,7 @@ def _produce(row: str, package: Any, bootstrap: str, topic: str, count: int) -> 
     producer = package.Producer(config)
     pairs = key_value_pairs()
     loop = PRODUCE_LOOPS[row]
-    loop(producer, topic, pairs, _WARM_UP)  # connections, metadata, every partition once
+    loop(producer, topic, pairs, WARM_UP)  # connections, metadata, every partition once
     return _measure(lambda: loop(producer, topic, pairs, count), count)
 
 
@@ -83,8 +86,24 @@ def _measure(run: Callable[[], None], count: int) -> dict[str, float]:
         "cpu_ns": cpu / count,
         "records_per_second": count / wall * 1e9,
         "growth_mib": (_status("VmHWM") - resident) / 1024,
-        "threads": len([*Path("/proc/self/task").iterdir()]),
     }
+
+
+def _threads(package: Any, bootstrap: str, topic: str) -> dict[str, float]:
+    """Threads beside Python's one, a producer and a consumer at work, ten seconds after the last name look-up."""
+    begun = _thread_count()
+    producer = package.Producer({"bootstrap.servers": bootstrap})
+    produce(producer, topic, key_value_pairs(), WARM_UP)
+    consumer = package.Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "enable.auto.commit": False})
+    consumer.assign([package.TopicPartition(topic, 0, package.OFFSET_BEGINNING)])
+    until = time.monotonic() + _IDLE_SECONDS
+    while time.monotonic() < until:
+        consumer.poll(0.1)
+    return {"threads": _thread_count() - begun}
+
+
+def _thread_count() -> int:
+    return len([*Path("/proc/self/task").iterdir()])
 
 
 def _status(name: str) -> int:

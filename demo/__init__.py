@@ -1,0 +1,1 @@
+"""`make demo`: every line of real text through a real Kafka with Ottla, and back, checked."""
