@@ -1,1 +1,7 @@
-//! The Python border.
+//! The Python border: the extension module `ottla._native`. Classes and rules of arguments of each face; no rule of Kafka.
+//!
+//! * `raw`: the unsafe foundation. `confluent`: the confluent face. `floor`: what the benchmark's floor is measured with.
+mod confluent;
+mod floor;
+mod module;
+mod raw;

@@ -1,0 +1,15 @@
+"""The admin client of confluent-kafka: topics."""
+
+from ottla.confluent_kafka.cimpl import KafkaError, KafkaException, NewTopic
+
+from ._metadata import BrokerMetadata, ClusterMetadata, PartitionMetadata, TopicMetadata
+
+__all__ = [
+    "BrokerMetadata",
+    "ClusterMetadata",
+    "KafkaError",
+    "KafkaException",
+    "NewTopic",
+    "PartitionMetadata",
+    "TopicMetadata",
+]
