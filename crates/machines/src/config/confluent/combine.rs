@@ -23,14 +23,14 @@ pub(super) fn check(config: &mut Config) -> Result<Vec<Warning>, ConfigError> {
         return Err(ConfigError::new(key, format!("Failed to create {client}: {text}")));
     }
     let mut warnings = Vec::new();
-    for &row in &config.order {
+    for (row, name) in &config.order {
         if is_of_other_client(config, row) {
             if differs(config, row) {
                 warnings.push(other_client(config, row));
             }
             continue;
         }
-        unserved(config, row, &mut warnings)?;
+        unserved(config, row, name, &mut warnings)?;
     }
     advice(config, &mut warnings);
     Ok(warnings)
@@ -129,11 +129,11 @@ fn other_client(config: &Config, row: &Key) -> Warning {
 }
 
 /// Refuses or logs a key of this client that does nothing here.
-fn unserved(config: &Config, row: &'static Key, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
-    let name = row.confluent.name;
-    if name == "enable.auto.commit" {
+/// They are named as the user wrote them.
+fn unserved(config: &Config, row: &'static Key, name: &str, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
+    if row.confluent.name == "enable.auto.commit" {
         // Its default is true, and still true is refused: an application would believe that its offsets are stored.
-        return match config.boolean(name) {
+        return match config.boolean(row.confluent.name) {
             false => Ok(()),
             true => Err(ConfigError::new(
                 name,

@@ -107,8 +107,8 @@ pub struct Config {
     pub(super) role: Role,
     /// By the name of the row, so that a later alias replaces an earlier one.
     pub(super) values: BTreeMap<&'static str, Value>,
-    /// The rows that were set, in the order of the first time.
-    pub(super) order: Vec<&'static Key>,
+    /// The rows that were set with the name that the user wrote, in the order of the first time.
+    pub(super) order: Vec<(&'static Key, String)>,
 }
 
 impl Config {
@@ -134,7 +134,7 @@ impl Config {
             .ok_or_else(|| ConfigError::new(name, format!("No such configuration property: \"{name}\"")))?;
         let value = read(row, value).map_err(|text| ConfigError::new(name, text))?;
         if self.values.insert(row.confluent.name, value).is_none() {
-            self.order.push(row);
+            self.order.push((row, name.to_owned()));
         }
         Ok(())
     }
