@@ -8,8 +8,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# The programs of the virtual environment first: `cargo nextest` finds its binary there.
-export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH VIRTUAL_ENV
 
 # What the wheel is made of.
@@ -18,19 +16,29 @@ SOURCES := $(shell find crates python -type f \( -name '*.rs' -o -name '*.toml' 
 ENVIRONMENT := $(VENV)/.environment
 WHEEL := $(VENV)/.wheel
 
-.PHONY: help check test bench demo fix environment wheel check-rust check-python check-instructions test-rust test-python clean
+.PHONY: help check test bench demo fix needs jars environment wheel check-rust check-python check-instructions test-rust \
+	test-python clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(WHEEL) ## send real text through real Kafka and check it (FILE=path, BOOTSTRAP=host:port)
+# Tells before the long build what is not installed, and what to install.
+needs:
+	@command -v $(PYTHON) >/dev/null || { echo 'python3 was not found: install Python 3.11 or later (python3, python3-venv)'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, $(PYTHON) is {sys.version.split()[0]}: set PYTHON=")'
+	@command -v cargo >/dev/null || { echo 'cargo was not found: install Rust with rustup; rust-toolchain.toml names the version'; exit 1; }
+
+jars: needs ## fetch Kafka's jars into the cache, if they are not there
+	@$(PYTHON) -m tests.realkafka jars >/dev/null
+
+demo: $(if $(BOOTSTRAP),,jars) $(WHEEL) ## send real text through real Kafka and check it (FILE=path, BOOTSTRAP=host:port)
 	@$(BIN)/python -m demo $(if $(FILE),--file '$(FILE)') $(if $(BOOTSTRAP),--bootstrap '$(BOOTSTRAP)')
 
 check: check-rust check-python check-instructions ## formatting, lints, types, generated files, layers, instruction counts
 
 test: test-rust test-python ## every test, real Kafka included
 
-bench: $(WHEEL) ## Ottla beside confluent-kafka and the floor on real Kafka (QUICK=1: fewer records and runs; ROWS=a,b)
+bench: jars $(WHEEL) ## Ottla beside confluent-kafka and the floor on real Kafka (QUICK=1: fewer records and runs; ROWS=a,b)
 	@cargo build --quiet --locked --release --package ottla --examples
 	@$(BIN)/python -m benches $(if $(QUICK),--quick) $(if $(ROWS),--rows '$(ROWS)')
 
@@ -47,6 +55,7 @@ check-rust: $(ENVIRONMENT) ## the Rust part of check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo xtask codegen --check
 	cargo xtask config docs --check
+	cargo xtask config docs --check
 	cargo xtask tidy
 
 check-python: $(WHEEL) ## the Python part of check
@@ -61,27 +70,24 @@ ifneq ($(wildcard benches/instructions.py),)
 	else echo 'valgrind is not installed: instruction counts are not compared'; fi
 endif
 
-test-rust: $(ENVIRONMENT) ## the Rust tests, with a real Kafka for those that ask for one
-	$(BIN)/python -m tests.realkafka run -- cargo nextest run --locked --no-tests=warn
+test-rust: jars $(ENVIRONMENT) ## the Rust tests, with a real Kafka for those that ask for one
+	$(BIN)/python -m tests.realkafka run -- $(BIN)/cargo-nextest nextest run --locked --no-tests=warn
 	cargo test --locked --doc --quiet
-	$(if $(shell grep -ls '^loom *=' crates/client/Cargo.toml),cargo nextest run --locked --package ottla --features loom --no-tests=warn loom)
+	$(if $(shell grep -ls '^loom *=' crates/client/Cargo.toml),$(BIN)/cargo-nextest nextest run --locked --package ottla --features loom --no-tests=warn loom)
 
-test-python: $(WHEEL) ## the Python tests, on real Kafka
+test-python: jars $(WHEEL) ## the Python tests, on real Kafka
 	$(BIN)/python -m pytest
 
 clean: ## remove what was built (not the cache of Kafka's jars)
 	rm -rf $(VENV) target
 
 # --no-deps: the list is complete, and confluent-kafka names a certifi that may not exist in the index yet.
-$(ENVIRONMENT): requirements-dev.txt
-	@command -v $(PYTHON) >/dev/null || { echo 'python3 was not found: install Python 3.11 or later (python3, python3-venv)'; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, $(PYTHON) is {sys.version.split()[0]}: set PYTHON=")'
+$(ENVIRONMENT): requirements-dev.txt | needs
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(WHEEL): $(ENVIRONMENT) $(SOURCES)
-	@command -v cargo >/dev/null || { echo 'cargo was not found: install Rust with rustup; rust-toolchain.toml names the version'; exit 1; }
+$(WHEEL): $(ENVIRONMENT) $(SOURCES) | needs
 	@rm -rf $(TARGET)/wheels
 	$(BIN)/maturin build --quiet --release --locked --compatibility linux --interpreter $(BIN)/python --out $(TARGET)/wheels
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-index --force-reinstall $(TARGET)/wheels/ottla-*.whl

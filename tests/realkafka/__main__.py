@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.realkafka.cluster import Cluster
 from tests.realkafka.errors import KafkaUnavailableError
-from tests.realkafka.jars import KAFKA_VERSION, kafka_home
+from tests.realkafka.jars import KAFKA_VERSION, java, kafka_home
 
 #: The variable that tests in other languages read the bootstrap address from.
 BOOTSTRAP_VARIABLE = "OTTLA_TEST_BOOTSTRAP"
@@ -31,7 +31,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.realkafka", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    fetch = commands.add_parser("jars", help="only fill the cache")
+    fetch = commands.add_parser("jars", help="check java and fill the cache")
     run = commands.add_parser("run", help=f"run a command with {BOOTSTRAP_VARIABLE} set, then end Kafka")
     up = commands.add_parser("up", help="start brokers that stay until `down`")
     for parser_of in (fetch, run, up):
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 def _do(arguments: argparse.Namespace) -> int:
     command = arguments.command
     if command == "jars":
+        java()
         print(kafka_home(arguments.version))
     elif command == "run":
         return _run(arguments)
