@@ -2,10 +2,17 @@
 //! not survive the way to bytes and back; allocation is watched by whoever calls them.
 
 #[cfg(test)]
+mod allocation;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod seeds;
 
 use crate::api::ApiKey;
-use crate::primitives::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::frame::{PREFIX_LEN, frame_length};
+use crate::header::{decode_request_header, decode_response_header, encode_request_header, encode_response_header};
+use crate::messages::table::MESSAGES;
+use crate::primitives::{DecodeError, EncodeError, Message, Reader, Writer, varint as length_of};
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,4 +51,97 @@ pub(crate) fn exercise<'a, M: Message<'a>>(bytes: &'a [u8], version: i16) -> Res
     let mut writer = Writer::with_capacity(bytes.len());
     message.encode(&mut writer, version).map_err(Failure::Encode)?;
     Ok(writer.into_parts().0)
+}
+
+/// Bytes from a broker, for the API and version that a client asked with.
+pub fn response_decode(key: i16, version: i16, bytes: &[u8]) {
+    decode(Direction::Response, key, version, bytes);
+}
+
+/// Bytes from a client.
+pub fn request_decode(key: i16, version: i16, bytes: &[u8]) {
+    decode(Direction::Request, key, version, bytes);
+}
+
+fn decode(direction: Direction, key: i16, version: i16, bytes: &[u8]) {
+    let Some(key) = ApiKey::from_i16(key) else { return };
+    let wanted = |entry: &&Entry| entry.api_key == Some(key) && entry.direction == direction;
+    if let Some(entry) = MESSAGES.iter().find(wanted) {
+        let result = (entry.run)(bytes, version);
+        assert!(!matches!(result, Err(Failure::Encode(_))), "{} {version}: {result:?}", entry.name);
+    }
+}
+
+/// The first byte picks one of all messages, the second its version, the rest is the message. What is written after
+/// reading it must be read again as the same value.
+pub fn roundtrip(bytes: &[u8]) {
+    if let [index, version, body @ ..] = bytes {
+        let entry = &MESSAGES[usize::from(*index) % MESSAGES.len()];
+        let (min, max) = entry.versions;
+        roundtrip_of(entry, min + i16::from(*version) % (max - min + 1), body);
+    }
+}
+
+pub(crate) fn roundtrip_of(entry: &Entry, version: i16, body: &[u8]) {
+    match (entry.run)(body, version) {
+        Err(Failure::Decode(_)) => {}
+        Err(failure) => panic!("{} {version}: {failure:?}", entry.name),
+        // The first writing may differ from `body` (unknown tags are dropped, lengths become as short as can be), but
+        // it is the message's one form, so writing once more changes nothing.
+        Ok(written) => assert_eq!((entry.run)(&written, version).as_ref(), Ok(&written), "{} {version}", entry.name),
+    }
+}
+
+/// A frame: length, request header or response header.
+pub fn header_frame(bytes: &[u8]) {
+    let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX_LEN>() else { return };
+    let length = frame_length(*prefix, rest.len());
+    assert!(length.is_err() || length.is_ok_and(|length| length <= rest.len()));
+    let mut reader = Reader::new(rest);
+    if let Ok(header) = decode_request_header(&mut reader)
+        && let Some(api) = ApiKey::from_i16(header.api_key)
+    {
+        let mut writer = Writer::new();
+        encode_request_header(&mut writer, api, header.api_version, header.correlation_id, header.client_id)
+            .expect("a client id that was read is not too long to write");
+        let mut again = Reader::new(writer.as_bytes());
+        assert_eq!(decode_request_header(&mut again), Ok(header));
+        let mut reader = Reader::new(reader.rest());
+        if let Ok(correlation_id) = decode_response_header(&mut reader, api, header.api_version) {
+            let mut writer = Writer::new();
+            encode_response_header(&mut writer, api, header.api_version, correlation_id);
+            let mut again = Reader::new(writer.as_bytes());
+            assert_eq!(decode_response_header(&mut again, api, header.api_version), Ok(correlation_id));
+        }
+    }
+}
+
+/// Variable-length integers of all four kinds, one after the other until the bytes end.
+pub fn varint(bytes: &[u8]) {
+    let mut reader = Reader::new(bytes);
+    while reader.remaining() > 0 {
+        let start = reader.clone();
+        let mut w = Writer::new();
+        let Ok(value) = reader.varlong() else {
+            // What is no integer of 64 bits is none of 32 either.
+            assert!(start.clone().varint().is_err() && start.clone().unsigned_varint().is_err());
+            reader = start.clone();
+            reader.u8().expect("a byte remains, as the loop asked");
+            continue;
+        };
+        w.varlong(value);
+        assert!(w.len() == length_of::varlong_len(value) && w.len() <= start.remaining() - reader.remaining());
+        assert_eq!(Reader::new(w.as_bytes()).varlong(), Ok(value));
+        if let Ok(value) = start.clone().varint() {
+            let mut w = Writer::new();
+            w.varint(value);
+            assert_eq!((Reader::new(w.as_bytes()).varint(), w.len()), (Ok(value), length_of::varint_len(value)));
+        }
+        if let Ok(value) = start.clone().unsigned_varint() {
+            let mut w = Writer::new();
+            w.unsigned_varint(value);
+            let len = length_of::unsigned_varint_len(value);
+            assert_eq!((Reader::new(w.as_bytes()).unsigned_varint(), w.len()), (Ok(value), len));
+        }
+    }
 }

@@ -9,8 +9,7 @@ pub(super) fn table(text: &str) -> Result<String, String> {
     let mut count = 0;
     for (index, line) in text.lines().enumerate().skip(1) {
         let columns: Vec<&str> = line.split('\t').collect();
-        let (&[code, name, retriable], rest) =
-            columns.split_first_chunk::<3>().map(|(first, rest)| (first, rest)).ok_or("errors.tsv: a short line")?;
+        let (&[code, name, retriable], rest) = columns.split_first_chunk::<3>().ok_or("errors.tsv: a short line")?;
         // The rows are looked up by their index, so the codes must stand without a gap, from -1.
         if code.parse::<usize>().map_or(code != "-1" || index != 1, |code| code + 2 != index) {
             return Err(format!("errors.tsv: code {code} out of order"));

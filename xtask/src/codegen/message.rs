@@ -290,12 +290,12 @@ fn write_body(definition: &Definition, within: Versions, code: &[FieldCode<'_>])
             Condition::If(condition) => match (write.as_str(), absent.as_str()) {
                 ("", "") => String::new(),
                 (write, "") => format!("if {condition} {{ {write} }}\n"),
-                ("", absent) => format!("if !({condition}) {{ {absent} }}\n"),
+                ("", absent) => format!("if {} {{ {absent} }}\n", field.field.versions.outside(within)),
                 (write, absent) => format!("if {condition} {{ {write} }} else {{ {absent} }}\n"),
             },
         };
     }
-    let tags = write_tags(within, code)?;
+    let tags = write_tags(definition.flexible.intersect(within), code)?;
     text += &match definition.flexible.condition(within) {
         Condition::Always => tags,
         Condition::Never => String::new(),
@@ -310,6 +310,7 @@ fn tagged_fields<'c, 'a>(code: &'c [FieldCode<'a>]) -> Vec<&'c FieldCode<'a>> {
     tagged
 }
 
+/// `within`: the versions that are flexible.
 fn write_tags(within: Versions, code: &[FieldCode<'_>]) -> Result<String, String> {
     let tagged = tagged_fields(code);
     if tagged.is_empty() {
@@ -337,6 +338,7 @@ fn write_tags(within: Versions, code: &[FieldCode<'_>]) -> Result<String, String
 fn negated(condition: &str) -> String {
     match condition.strip_prefix('!') {
         Some(positive) => positive.to_owned(),
+        None if condition.ends_with(".is_none()") => condition.replace(".is_none()", ".is_some()"),
         None if condition.contains(" == ") => condition.replacen(" == ", " != ", 1),
         None => format!("!{condition}"),
     }

@@ -55,6 +55,20 @@ impl Versions {
         }
     }
 
+    /// A Rust expression for "`version` is not in this range", where [`condition`](Self::condition) is an `If`.
+    pub(super) fn outside(self, within: Self) -> String {
+        let range = self.intersect(within);
+        if range.low == range.high {
+            format!("version != {}", range.low)
+        } else if range.high == within.high {
+            format!("version < {}", range.low)
+        } else if range.low == within.low {
+            format!("version > {}", range.high)
+        } else {
+            format!("!({}..={}).contains(&version)", range.low, range.high)
+        }
+    }
+
     /// As the definitions write it, for documentation.
     pub(super) fn text(self) -> String {
         match self {

@@ -110,10 +110,10 @@ impl<'a> Struct<'a> for ApiVersionsResponse<'a> {
             w.i32(self.throttle_time_ms);
         }
         if flexible {
-            let supported_features_set = version >= 3 && !self.supported_features.is_empty();
-            let finalized_features_epoch_set = version >= 3 && self.finalized_features_epoch != -1;
-            let finalized_features_set = version >= 3 && !self.finalized_features.is_empty();
-            let zk_migration_ready_set = version >= 3 && self.zk_migration_ready;
+            let supported_features_set = !self.supported_features.is_empty();
+            let finalized_features_epoch_set = self.finalized_features_epoch != -1;
+            let finalized_features_set = !self.finalized_features.is_empty();
+            let zk_migration_ready_set = self.zk_migration_ready;
             w.unsigned_varint(
                 u32::from(supported_features_set)
                     + u32::from(finalized_features_epoch_set)

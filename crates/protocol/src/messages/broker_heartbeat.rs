@@ -44,14 +44,14 @@ impl<'a> Struct<'a> for BrokerHeartbeatRequest {
         w.i64(self.current_metadata_offset);
         w.bool(self.want_fence);
         w.bool(self.want_shut_down);
-        if !(version >= 1) {
+        if version < 1 {
             w.absent(self.offline_log_dirs.is_empty(), "OfflineLogDirs")?;
         }
-        if !(version == 2) {
+        if version != 2 {
             w.absent(self.cordoned_log_dirs.is_none(), "CordonedLogDirs")?;
         }
         let offline_log_dirs_set = version >= 1 && !self.offline_log_dirs.is_empty();
-        let cordoned_log_dirs_set = version == 2 && !self.cordoned_log_dirs.is_none();
+        let cordoned_log_dirs_set = version == 2 && self.cordoned_log_dirs.is_some();
         w.unsigned_varint(u32::from(offline_log_dirs_set) + u32::from(cordoned_log_dirs_set));
         if offline_log_dirs_set {
             w.tagged(0, |w| {

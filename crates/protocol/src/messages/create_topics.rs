@@ -284,7 +284,7 @@ impl<'a> Struct<'a> for CreatableTopicResult<'a> {
             }
         }
         if flexible {
-            let topic_config_error_code_set = version >= 5 && self.topic_config_error_code != 0;
+            let topic_config_error_code_set = self.topic_config_error_code != 0;
             w.unsigned_varint(u32::from(topic_config_error_code_set));
             if topic_config_error_code_set {
                 w.tagged(0, |w| {

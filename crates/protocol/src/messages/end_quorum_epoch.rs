@@ -224,11 +224,11 @@ impl<'a> Struct<'a> for EndQuorumEpochResponse<'a> {
         for element in &self.topics {
             element.write(w, version)?;
         }
-        if !(version == 1) {
+        if version != 1 {
             w.absent(self.node_endpoints.is_empty(), "NodeEndpoints")?;
         }
         if flexible {
-            let node_endpoints_set = version == 1 && !self.node_endpoints.is_empty();
+            let node_endpoints_set = !self.node_endpoints.is_empty();
             w.unsigned_varint(u32::from(node_endpoints_set));
             if node_endpoints_set {
                 w.tagged(0, |w| {

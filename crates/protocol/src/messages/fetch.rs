@@ -60,7 +60,7 @@ impl<'a> Struct<'a> for FetchRequest<'a> {
         } else {
             w.absent(self.replica_id == -1, "ReplicaId")?;
         }
-        if !(version >= 15) {
+        if version < 15 {
             w.absent(self.replica_state == ReplicaState::default(), "ReplicaState")?;
         }
         w.i32(self.max_wait_ms);
@@ -93,7 +93,7 @@ impl<'a> Struct<'a> for FetchRequest<'a> {
             w.string(flexible, self.rack_id, "RackId")?;
         }
         if flexible {
-            let cluster_id_set = version >= 12 && !self.cluster_id.is_none();
+            let cluster_id_set = self.cluster_id.is_some();
             let replica_state_set = version >= 15 && self.replica_state != ReplicaState::default();
             w.unsigned_varint(u32::from(cluster_id_set) + u32::from(replica_state_set));
             if cluster_id_set {
@@ -402,7 +402,7 @@ impl<'a> Struct<'a> for FetchResponse<'a> {
         for element in &self.responses {
             element.write(w, version)?;
         }
-        if !(version >= 16) {
+        if version < 16 {
             w.absent(self.node_endpoints.is_empty(), "NodeEndpoints")?;
         }
         if flexible {
@@ -552,13 +552,13 @@ impl<'a> Struct<'a> for PartitionData<'a> {
         if version >= 5 {
             w.i64(self.log_start_offset);
         }
-        if !(version >= 12) {
+        if version < 12 {
             w.absent(self.diverging_epoch == EpochEndOffset::default(), "DivergingEpoch")?;
         }
-        if !(version >= 12) {
+        if version < 12 {
             w.absent(self.current_leader == LeaderIdAndEpoch::default(), "CurrentLeader")?;
         }
-        if !(version >= 12) {
+        if version < 12 {
             w.absent(self.snapshot_id == SnapshotId::default(), "SnapshotId")?;
         }
         if version >= 4 {
@@ -574,9 +574,9 @@ impl<'a> Struct<'a> for PartitionData<'a> {
         }
         w.records(flexible, true, self.records, "Records")?;
         if flexible {
-            let diverging_epoch_set = version >= 12 && self.diverging_epoch != EpochEndOffset::default();
-            let current_leader_set = version >= 12 && self.current_leader != LeaderIdAndEpoch::default();
-            let snapshot_id_set = version >= 12 && self.snapshot_id != SnapshotId::default();
+            let diverging_epoch_set = self.diverging_epoch != EpochEndOffset::default();
+            let current_leader_set = self.current_leader != LeaderIdAndEpoch::default();
+            let snapshot_id_set = self.snapshot_id != SnapshotId::default();
             w.unsigned_varint(
                 u32::from(diverging_epoch_set) + u32::from(current_leader_set) + u32::from(snapshot_id_set),
             );

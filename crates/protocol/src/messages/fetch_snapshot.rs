@@ -31,7 +31,7 @@ impl<'a> Struct<'a> for FetchSnapshotRequest<'a> {
         for element in &self.topics {
             element.write(w, version)?;
         }
-        let cluster_id_set = !self.cluster_id.is_none();
+        let cluster_id_set = self.cluster_id.is_some();
         w.unsigned_varint(u32::from(cluster_id_set));
         if cluster_id_set {
             w.tagged(0, |w| {
@@ -192,7 +192,7 @@ impl<'a> Struct<'a> for FetchSnapshotResponse<'a> {
         for element in &self.topics {
             element.write(w, version)?;
         }
-        if !(version == 1) {
+        if version != 1 {
             w.absent(self.node_endpoints.is_empty(), "NodeEndpoints")?;
         }
         let node_endpoints_set = version == 1 && !self.node_endpoints.is_empty();

@@ -153,7 +153,7 @@ impl<'a> Struct<'a> for ProduceResponse<'a> {
         if version >= 1 {
             w.i32(self.throttle_time_ms);
         }
-        if !(version >= 10) {
+        if version < 10 {
             w.absent(self.node_endpoints.is_empty(), "NodeEndpoints")?;
         }
         if flexible {
@@ -301,7 +301,7 @@ impl<'a> Struct<'a> for PartitionProduceResponse<'a> {
         if version >= 8 {
             w.nullable_string(flexible, true, self.error_message, "ErrorMessage")?;
         }
-        if !(version >= 10) {
+        if version < 10 {
             w.absent(self.current_leader == LeaderIdAndEpoch::default(), "CurrentLeader")?;
         }
         if flexible {

@@ -159,7 +159,7 @@ impl<'a> Struct<'a> for VoteResponse<'a> {
         for element in &self.topics {
             element.write(w, version)?;
         }
-        if !(version >= 1) {
+        if version < 1 {
             w.absent(self.node_endpoints.is_empty(), "NodeEndpoints")?;
         }
         let node_endpoints_set = version >= 1 && !self.node_endpoints.is_empty();

@@ -4,11 +4,14 @@
 use super::varint::{unzigzag, unzigzag_long};
 use super::{DecodeError, DecodeErrorKind, Records, Uuid};
 
-/// Bytes of memory that one byte of a frame may stand for. The leanest struct of the definitions takes about this
-/// much more in memory than on the wire, so an honest frame never reaches it.
-const BUDGET_PER_BYTE: usize = 128;
+/// Bytes of memory that one byte of a frame may stand for. An element of an array takes at most 22 times as much in
+/// memory as the fewest bytes it can have on the wire (the golden frames know), so no honest frame reaches this.
+const BUDGET_PER_BYTE: usize = 32;
 /// What a frame may allocate whatever its size.
 const BUDGET_BASE: usize = 4096;
+
+/// The longest string, in either encoding; Kafka refuses longer ones too.
+const MAX_STRING: usize = i16::MAX as usize;
 
 type Decoded<T> = Result<T, DecodeError>;
 
@@ -225,6 +228,9 @@ impl<'a> Reader<'a> {
     pub fn nullable_string(&mut self, compact: bool, nullable: bool) -> Decoded<Option<&'a str>> {
         let length = if compact { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i16()?) };
         let Some(length) = self.checked_length(length, nullable)? else { return Ok(None) };
+        if length > MAX_STRING {
+            return Err(self.error(DecodeErrorKind::InvalidLength));
+        }
         let bytes = self.take(length)?;
         match core::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
