@@ -36,8 +36,6 @@ pub enum MetadataRecovery {
 pub struct ConnectionSettings {
     /// `client.id`, sent with every request.
     pub client_id: String,
-    /// `client.rack`, empty for none: a consumer reads from a replica of its rack (KIP-392).
-    pub client_rack: String,
     /// `bootstrap.servers`, in the order given. May be empty: the client then never connects.
     pub bootstrap: Vec<BootstrapServer>,
     /// Which addresses of a host are used.
@@ -216,8 +214,6 @@ pub struct ConsumerSettings {
     pub check_crcs: bool,
     /// Whether the end of a partition is reported.
     pub partition_eof: bool,
-    /// How long the application may go without a poll.
-    pub max_poll_interval_us: u64,
 }
 
 /// What an admin client does.

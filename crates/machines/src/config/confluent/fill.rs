@@ -109,7 +109,6 @@ pub(super) fn consumer(config: &Config, warnings: &mut Vec<Warning>) -> Result<C
         // The original's default is false; here CRCs are checked unless the user says not to (E18).
         check_crcs: !config.is_set("check.crcs") || config.boolean("check.crcs"),
         partition_eof: config.boolean("enable.partition.eof"),
-        max_poll_interval_us: micros(config.integer("max.poll.interval.ms")),
     })
 }
 
@@ -153,7 +152,6 @@ fn connection(config: &Config, warnings: &mut Vec<Warning>) -> Result<Connection
             Value::Text(text) => text,
             _ => String::new(),
         },
-        client_rack: config.text("client.rack"),
         bootstrap,
         address_family: match config.text("broker.address.family").as_str() {
             "v4" => AddressFamily::V4,
