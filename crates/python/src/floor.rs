@@ -11,14 +11,15 @@ use crate::confluent::{message, produce_arguments};
 use crate::raw::fastcall::{self, Arguments};
 use crate::raw::{arguments, guard};
 
-/// Takes what `produce` takes; keeps one callback and calls it from `poll`.
+/// Takes what `produce` takes; keeps the last callback, and `poll` and `flush` call it once for each record
+/// that came with one.
 #[pyclass(module = "ottla._native._floor", name = "Producer", frozen)]
 struct Producer {
     kept: Kept,
 }
 
-/// The callback of the last `produce`, and a topic.
-struct Kept(UnsafeCell<(Option<Py<PyAny>>, Py<PyString>)>);
+/// The callback of the last `produce`, a topic, and how many records wait for their report.
+struct Kept(UnsafeCell<(Option<Py<PyAny>>, Py<PyString>, usize)>);
 // SAFETY: touched by attached threads alone, and the module asks for the GIL.
 unsafe impl Sync for Kept {}
 
@@ -33,7 +34,13 @@ struct Consumer {
 impl Producer {
     #[new]
     fn __new__(py: Python<'_>) -> Self {
-        Self { kept: Kept(UnsafeCell::new((None, PyString::new(py, "floor").unbind()))) }
+        Self { kept: Kept(UnsafeCell::new((None, PyString::new(py, "floor").unbind(), 0))) }
+    }
+
+    /// Serves what waits; nothing is ever left.
+    fn flush(&self, py: Python<'_>, _timeout: f64) -> PyResult<usize> {
+        self.serve(py)?;
+        Ok(0)
     }
 }
 
@@ -84,8 +91,11 @@ unsafe extern "C" fn produce(
             // SAFETY: the class was checked; the callback is borrowed from the arguments; the old one is dropped after the new one is in place.
             unsafe {
                 let kept = &mut *this.cast_unchecked::<Producer>().get().kept.0.get();
-                let old = kept.0.replace(Bound::from_borrowed_ptr(py, given.callback).unbind());
-                drop(old.map(|old| old.into_bound(py)));
+                kept.2 += 1;
+                if kept.0.as_ref().is_none_or(|callback| callback.as_ptr() != given.callback) {
+                    let old = kept.0.replace(Bound::from_borrowed_ptr(py, given.callback).unbind());
+                    drop(old.map(|old| old.into_bound(py)));
+                }
             }
         }
         Ok(py.None().into_ptr())
@@ -105,21 +115,36 @@ unsafe extern "C" fn producer_poll(
             (Arguments::new(py, start, positional, names), this)
         };
         produce_arguments::timeout(&given)?;
-        // SAFETY: the class was checked; the callback is taken out before it runs.
-        unsafe {
-            let kept = &mut *this.cast_unchecked::<Producer>().get().kept.0.get();
-            let Some(callback) = kept.0.take() else { return Ok(ffi::PyLong_FromLong(0)) };
-            let topic = kept.1.clone_ref(py);
-            let callback = callback.into_bound(py);
-            let message = Bound::from_owned_ptr(py, make(py, &topic)?);
-            drop(topic.into_bound(py));
-            let none = ffi::Py_None();
-            let end = std::ptr::null_mut::<ffi::PyObject>();
-            let result = ffi::PyObject_CallFunctionObjArgs(callback.as_ptr(), none, message.as_ptr(), end);
-            drop(Bound::from_owned_ptr_or_err(py, result)?);
-            Ok(ffi::PyLong_FromLong(1))
-        }
+        // SAFETY: the class was checked.
+        let served = unsafe { this.cast_unchecked::<Producer>() }.get().serve(py)?;
+        // SAFETY: attached.
+        Ok(unsafe { ffi::PyLong_FromSize_t(served) })
     })
+}
+
+impl Producer {
+    /// Makes a message for each record that waits and calls the callback with it; how many.
+    fn serve(&self, py: Python<'_>) -> PyResult<usize> {
+        // SAFETY: attached threads alone come here, and nothing stays borrowed while the callback runs.
+        let (callback, topic, waiting) = unsafe {
+            let kept = &mut *self.kept.0.get();
+            let waiting = std::mem::take(&mut kept.2);
+            let Some(callback) = kept.0.as_ref().filter(|_| waiting > 0) else { return Ok(0) };
+            (callback.bind(py).clone(), kept.1.bind(py).clone().unbind(), waiting)
+        };
+        for _ in 0..waiting {
+            // SAFETY: attached; the new references are owned at once.
+            unsafe {
+                let message = Bound::from_owned_ptr(py, make(py, &topic)?);
+                let none = ffi::Py_None();
+                let end = std::ptr::null_mut::<ffi::PyObject>();
+                let result = ffi::PyObject_CallFunctionObjArgs(callback.as_ptr(), none, message.as_ptr(), end);
+                drop(Bound::from_owned_ptr_or_err(py, result)?);
+            }
+        }
+        drop(topic.into_bound(py));
+        Ok(waiting)
+    }
 }
 
 unsafe extern "C" fn consumer_poll(
