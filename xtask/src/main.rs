@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 mod codegen;
 mod config;
+mod tidy;
 
-const USAGE: &str = "usage: cargo xtask codegen [--check] | config docs [--check]";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | config docs [--check] | tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ["codegen", "--check"] => codegen::run(root, true),
         ["config", "docs"] => config::docs(root, false),
         ["config", "docs", "--check"] => config::docs(root, true),
+        ["tidy"] => tidy::run(root),
         _ => Err(USAGE.to_owned()),
     };
     match result {

@@ -6,22 +6,27 @@ use crate::messages::api_versions::ApiVersionsResponse;
 
 /// Room for all keys there are.
 const SLOTS: usize = 128;
-/// No common version.
-const ABSENT: i16 = -1;
+
+/// What is known of one API.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Slot {
+    /// The version in use.
+    used: Option<i16>,
+    /// The broker's own lowest and highest version; what the user is told of.
+    broker: Option<(i16, i16)>,
+}
 
 /// The versions that one connection uses.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiVersions {
-    /// By key: the version in use, or `ABSENT`.
-    versions: [i16; SLOTS],
-    /// By key: the broker's own lowest and highest version, or `ABSENT`; what the user is told of.
-    brokers: [(i16, i16); SLOTS],
+    /// By key; not in place, since a connection's versions are handed about as a value.
+    slots: Box<[Slot; SLOTS]>,
 }
 
 impl Default for ApiVersions {
     /// No API at all.
     fn default() -> Self {
-        Self { versions: [ABSENT; SLOTS], brokers: [(ABSENT, ABSENT); SLOTS] }
+        Self { slots: Box::new([Slot::default(); SLOTS]) }
     }
 }
 
@@ -31,7 +36,7 @@ impl core::fmt::Debug for ApiVersions {
     }
 }
 
-fn slot(key: ApiKey) -> usize {
+fn index(key: ApiKey) -> usize {
     usize::from(key.as_i16().cast_unsigned())
 }
 
@@ -52,9 +57,8 @@ impl ApiVersions {
             let ours = if allow_unstable { key.max_version() } else { key.latest_stable_version() };
             let version = ours.min(max);
             let common = min <= max && version >= min && version >= key.min_version();
-            if let (Some(used), Some(broker)) = (all.versions.get_mut(slot(key)), all.brokers.get_mut(slot(key))) {
-                *used = if common { version } else { ABSENT };
-                *broker = (min, max);
+            if let Some(slot) = all.slots.get_mut(index(key)) {
+                *slot = Slot { used: common.then_some(version), broker: Some((min, max)) };
             }
         }
         all
@@ -69,7 +73,7 @@ impl ApiVersions {
     /// The version in use; `None` where the broker has no such API or no version in common with us.
     #[inline]
     pub fn version_for(&self, key: ApiKey) -> Option<i16> {
-        self.versions.get(slot(key)).copied().filter(|version| *version != ABSENT)
+        self.slots.get(index(key))?.used
     }
 
     /// As [`version_for`](Self::version_for), but at most `cap`: for a request that needs an older shape. `None` where
@@ -82,14 +86,14 @@ impl ApiVersions {
 
     /// The broker's own lowest and highest version.
     pub fn broker_range(&self, key: ApiKey) -> Option<(i16, i16)> {
-        self.brokers.get(slot(key)).copied().filter(|(_, max)| *max != ABSENT)
+        self.slots.get(index(key))?.broker
     }
 
     /// Uses no version above `cap` from now on. Where none is left, the API counts as absent.
     pub fn cap(&mut self, key: ApiKey, cap: i16) {
-        let capped = self.version_up_to(key, cap).unwrap_or(ABSENT);
-        if let Some(used) = self.versions.get_mut(slot(key)) {
-            *used = capped;
+        let capped = self.version_up_to(key, cap);
+        if let Some(slot) = self.slots.get_mut(index(key)) {
+            slot.used = capped;
         }
     }
 }
