@@ -76,15 +76,16 @@ class Bench:
     def row(self, row: str, packages: list[str]) -> None:
         """One Python row: every package in turn, again and again."""
         figures: dict[str, list[Figures]] = {package: [] for package in packages}
+        mover = [str(_example("floor")), _floor_side(row), str(self.count)]
         for _ in range(self.runs):
             for package in packages:
                 measured = self._once(row, package)
                 if measured is not None:
                     figures[package].append(measured)
+            if "floor" in packages:
+                figures.setdefault("move", []).extend(self._several(mover, runs=1))
         for package, several in figures.items():
             self.report.note(row, package, several)
-        if "floor" in packages:
-            self.report.note(row, "move", self._several([str(_example("floor")), _floor_side(row), str(self.count)]))
 
     def rust(self) -> None:
         """The same work from Rust."""
