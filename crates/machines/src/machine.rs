@@ -136,6 +136,10 @@ impl Body {
         self.chunks.iter().map(Chunk::as_slice)
     }
 
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
     pub fn into_chunks(self) -> Vec<Chunk> {
         self.chunks
     }
