@@ -9,10 +9,13 @@
 //! * [`connection`]: brokers, lanes, what is in flight. [`metadata`]: what is known of the cluster.
 //! * [`config`]: the table of keys, the faces' parsers, typed settings.
 //! * [`error`]: the causes that the client can report and what the faces show for them.
+pub mod admin;
+pub mod client;
 pub mod config;
 pub mod connection;
 pub mod error;
 pub mod job;
 pub mod machine;
 pub mod metadata;
+pub mod producer;
 pub mod random;

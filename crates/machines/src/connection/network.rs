@@ -163,6 +163,15 @@ impl Network {
         }
     }
 
+    /// Takes brokers that an answer to Produce or Fetch named (KIP-951), beside those that are known.
+    pub fn add_brokers(&mut self, brokers: &[(NodeId, Endpoint)]) {
+        for (id, endpoint) in brokers {
+            if !self.nodes.contains_key(id) {
+                self.put_node(*id, endpoint.clone());
+            }
+        }
+    }
+
     pub fn endpoint(&self, node: NodeId) -> Option<&Endpoint> {
         self.nodes.get(&node).map(|node| &node.endpoint)
     }
@@ -238,6 +247,14 @@ impl Network {
     pub fn version(&self, connection: ConnectionId, api: ApiKey) -> Option<i16> {
         match &self.connections.get(&connection)?.state {
             State::Ready { versions } => versions.version_for(api),
+            _ => None,
+        }
+    }
+
+    /// As [`Network::version`], but at most `cap`.
+    pub fn version_up_to(&self, connection: ConnectionId, api: ApiKey, cap: i16) -> Option<i16> {
+        match &self.connections.get(&connection)?.state {
+            State::Ready { versions } => versions.version_up_to(api, cap),
             _ => None,
         }
     }

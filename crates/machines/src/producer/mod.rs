@@ -5,15 +5,19 @@
 //! * [`attachments`]: what callers attach to their records, by ticket (E9). [`reports`]: what is said of each when it ends.
 //! * [`partitioner`]: which partition a record goes to.
 //! * [`unassigned`]: records of topics whose partitions are not known yet (E10).
-//! * [`sender`]: what is sent when, and what every answer means. [`batch`]: a sealed batch on its way.
+//! * [`exchange`]: what the io side does with the accumulator. [`batch`]: a sealed batch on its way.
+//! * [`sender`]: what is sent when; `answers`: what every answer means; `placing`: records that waited for their topic.
 //! * [`produce_request`]: the request and its answer. [`idempotence`]: producer id and sequences (KIP-98).
 pub mod accumulator;
+mod answers;
 pub mod attachments;
 pub mod batch;
 pub mod chunks;
+pub mod exchange;
 pub mod idempotence;
 pub mod open_batch;
 pub mod partitioner;
+mod placing;
 pub mod produce_request;
 pub mod reports;
 pub mod sender;

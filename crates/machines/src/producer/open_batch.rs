@@ -117,6 +117,14 @@ impl OpenBatch {
         Ok(())
     }
 
+    /// Makes sure that `count` chunks can be linked in without the list growing.
+    pub fn make_links(&mut self, count: usize, pool: &mut Pool) -> Result<(), Short> {
+        if self.chunks.capacity() == 0 {
+            self.chunks = pool.take_list().ok_or(Short::List)?;
+        }
+        if self.chunks.capacity() - self.chunks.len() < count { Err(Short::Full) } else { Ok(()) }
+    }
+
     /// Writes a record that the last chunk has room for; returns where it lies.
     #[inline]
     pub fn write(&mut self, record: &NewRecord<'_>, size: RecordSize) -> Place {

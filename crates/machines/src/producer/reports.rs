@@ -2,7 +2,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ottla_protocol::records::{RawHeaders, read_record};
+use ottla_protocol::records::varint::{read32, read64};
+use ottla_protocol::records::{RawHeaders, RecordView, read_record};
 
 use super::attachments::{Attachments, NONE, Place};
 use super::unassigned;
@@ -85,7 +86,7 @@ impl ReportBatch {
         match self.layout {
             Layout::Unassigned => {
                 let (record, ..) = unassigned::read(&self.topic, bytes);
-                let headers = RawHeaders::from_encoded(record.headers.count, record.headers.bytes);
+                let headers = record.headers.into();
                 Some(ReportedRecord { key: record.key, value: record.value, headers, timestamp_ms: record.timestamp_ms })
             }
             Layout::Wire => self.on_wire(place.chunk as usize, bytes),
@@ -95,15 +96,34 @@ impl ReportBatch {
     fn on_wire<'a>(&'a self, chunk: usize, bytes: &'a [u8]) -> Option<ReportedRecord<'a>> {
         let view = match read_record(bytes, &mut 0) {
             Ok(view) => view,
-            // A record above LINKED_FROM: its value and headers are the next chunk.
-            Err(_) => {
-                let tail = self.body.chunks().get(chunk + 1).map(Chunk::as_slice)?;
-                ottla_protocol::records::read_linked_record(bytes, tail).ok()?
-            }
+            // A linked record: its value and headers are the next chunk.
+            Err(_) => read_linked(bytes, self.body.chunks().get(chunk + 1)?.as_slice())?,
         };
         let timestamp_ms = self.base_timestamp.wrapping_add(view.timestamp_delta);
         Some(ReportedRecord { key: view.key, value: view.value, headers: view.headers, timestamp_ms })
     }
+}
+
+/// A record whose value and headers were written apart (E6).
+fn read_linked<'a>(prefix: &'a [u8], tail: &'a [u8]) -> Option<RecordView<'a>> {
+    let mut at = 0;
+    read32(prefix, &mut at).ok()?;
+    at += 1;
+    let timestamp_delta = read64(prefix, &mut at).ok()?;
+    let offset_delta = read32(prefix, &mut at).ok()?;
+    let key_length = read32(prefix, &mut at).ok()?;
+    let key = match usize::try_from(key_length) {
+        Ok(length) => Some(prefix.get(at..at + length)?),
+        Err(_) => None,
+    };
+    at += key.map_or(0, <[u8]>::len);
+    let value_length = usize::try_from(read32(prefix, &mut at).ok()?);
+    let value = match value_length {
+        Ok(length) => Some(tail.get(..length)?),
+        Err(_) => None,
+    };
+    let headers = RawHeaders::parse(tail.get(value.map_or(0, <[u8]>::len)..)?).ok()?;
+    Some(RecordView { offset_delta, timestamp_delta, key, value, headers })
 }
 
 /// Reports of one batch, to be served one after the other.

@@ -309,6 +309,12 @@ impl<'a> RawHeaders<'a> {
     }
 }
 
+impl<'a> From<super::EncodedHeaders<'a>> for RawHeaders<'a> {
+    fn from(headers: super::EncodedHeaders<'a>) -> Self {
+        RawHeaders { count: headers.count, bytes: headers.bytes }
+    }
+}
+
 impl<'a> IntoIterator for RawHeaders<'a> {
     type Item = Result<(&'a [u8], Option<&'a [u8]>), RecordsError>;
     type IntoIter = HeaderIter<'a>;

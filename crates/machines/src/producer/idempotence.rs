@@ -1,0 +1,130 @@
+//! Producer id, epoch and sequences (KIP-98): what makes the broker drop duplicates and keep the order.
+//!
+//! ```text
+//!            ask                 answer
+//! Unset ------------> Asking ------------> Ready
+//!   ^                   | failed, again      | a gap in the sequences (a batch was given up, the broker lost them)
+//!   |                   v                    v
+//!   +<--- nothing of the old id is open --- Draining
+//! ```
+//! While draining, batches that carry a sequence of the old id are tried on with it, for their outcome is unknown and under
+//! a new id they could be written twice; all others wait. The new id starts every partition at 0.
+use std::collections::BTreeMap;
+
+use super::batch::Sequenced;
+
+/// Where the producer is with its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Unset { not_before_us: u64 },
+    Asking,
+    Ready { producer_id: i64, producer_epoch: i16 },
+    Draining { producer_id: i64, producer_epoch: i16 },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Idempotence {
+    state: State,
+    next_sequences: BTreeMap<(u32, i32), i32>,
+}
+
+impl Idempotence {
+    pub fn new() -> Self {
+        Self { state: State::Unset { not_before_us: 0 }, next_sequences: BTreeMap::new() }
+    }
+
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether an id is to be asked for now.
+    pub fn wants_id(&self, now_us: u64) -> bool {
+        matches!(self.state, State::Unset { not_before_us } if not_before_us <= now_us)
+    }
+
+    pub fn asked(&mut self) {
+        self.state = State::Asking;
+    }
+
+    /// The question failed; again after `not_before_us`.
+    pub fn again(&mut self, not_before_us: u64) {
+        self.state = State::Unset { not_before_us };
+    }
+
+    pub fn answered(&mut self, producer_id: i64, producer_epoch: i16) {
+        self.next_sequences.clear();
+        self.state = State::Ready { producer_id, producer_epoch };
+    }
+
+    /// Whether a batch may be sent: one without a sequence needs a live id.
+    pub fn allows(&self, sequenced: Option<Sequenced>) -> bool {
+        sequenced.is_some() || matches!(self.state, State::Ready { .. })
+    }
+
+    /// The sequence of a partition's next `count` records.
+    pub fn next(&mut self, partition: (u32, i32), count: u32) -> Option<Sequenced> {
+        let State::Ready { producer_id, producer_epoch } = self.state else { return None };
+        let next = self.next_sequences.entry(partition).or_insert(0);
+        let base_sequence = *next;
+        // Sequences go round below 2^31.
+        *next = ((i64::from(base_sequence) + i64::from(count)) & i64::from(i32::MAX)) as i32;
+        Some(Sequenced { producer_id, producer_epoch, base_sequence })
+    }
+
+    /// A gap: this id cannot go on.
+    pub fn drain(&mut self) {
+        if let State::Ready { producer_id, producer_epoch } = self.state {
+            self.state = State::Draining { producer_id, producer_epoch };
+        }
+    }
+
+    /// Nothing carries a sequence of the old id any more.
+    pub fn drained(&mut self) {
+        if matches!(self.state, State::Draining { .. }) {
+            self.state = State::Unset { not_before_us: 0 };
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        matches!(self.state, State::Draining { .. })
+    }
+}
+
+impl Default for Idempotence {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_count_per_partition_and_go_round() {
+        let mut ids = Idempotence::new();
+        assert!(ids.wants_id(0) && ids.next((0, 0), 1).is_none() && !ids.allows(None));
+        ids.asked();
+        assert!(!ids.wants_id(0));
+        ids.answered(7, 1);
+        let base = |ids: &mut Idempotence, partition, count| ids.next(partition, count).map(|sequenced| sequenced.base_sequence);
+        assert_eq!([base(&mut ids, (0, 0), 10), base(&mut ids, (0, 0), 5), base(&mut ids, (0, 1), 1)], [Some(0), Some(10), Some(0)]);
+        base(&mut ids, (0, 0), i32::MAX as u32 - 15);
+        assert_eq!(base(&mut ids, (0, 0), 3), Some(i32::MAX));
+        assert_eq!(base(&mut ids, (0, 0), 1), Some(2));
+    }
+
+    #[test]
+    fn draining_lets_old_sequences_alone_pass_and_then_starts_anew() {
+        let mut ids = Idempotence::new();
+        ids.answered(7, 0);
+        let old = ids.next((0, 0), 3);
+        ids.drain();
+        assert!(ids.is_draining() && ids.allows(old) && !ids.allows(None) && ids.next((0, 0), 1).is_none());
+        ids.drained();
+        assert!(ids.wants_id(0));
+        ids.answered(8, 0);
+        assert_eq!(ids.next((0, 0), 1), Some(Sequenced { producer_id: 8, producer_epoch: 0, base_sequence: 0 }));
+    }
+}
