@@ -13,6 +13,7 @@ pub mod admin;
 pub mod client;
 pub mod config;
 pub mod connection;
+pub mod consumer;
 pub mod error;
 pub mod job;
 pub mod machine;

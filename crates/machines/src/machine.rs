@@ -84,6 +84,11 @@ impl Frame {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether nobody else holds the frame. Stays so until this holder clones it.
+    pub fn is_last_holder(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// The buffer, for reuse, when nobody else holds the frame.
     pub fn into_buffer(self) -> Option<Vec<u8>> {
         Arc::into_inner(self.0)

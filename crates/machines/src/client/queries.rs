@@ -1,5 +1,5 @@
 //! Questions of the application: sent when a connection is ready, asked again after a failure until their time is over.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ottla_protocol::api::ApiKey;
@@ -19,7 +19,8 @@ const RETRY_US: u64 = 100_000;
 #[derive(Debug)]
 enum Question {
     Metadata { topics: Option<Vec<Arc<str>>> },
-    Watermarks { topic: Arc<str>, partition: i32, ours: bool, low: Option<i64>, high: Option<i64> },
+    /// `asked` says which end each answer is about: they come in the order of asking, on one connection.
+    Watermarks { topic: Arc<str>, partition: i32, ours: bool, low: Option<i64>, high: Option<i64>, asked: VecDeque<i64> },
 }
 
 #[derive(Debug)]
@@ -50,7 +51,8 @@ impl Queries {
     }
 
     pub fn ask_watermarks(&mut self, request: RequestId, topic: Arc<str>, partition: i32, deadline_us: u64) {
-        self.ask(request, Question::Watermarks { topic, partition, ours: false, low: None, high: None }, deadline_us);
+        let asked = VecDeque::new();
+        self.ask(request, Question::Watermarks { topic, partition, ours: false, low: None, high: None, asked }, deadline_us);
     }
 
     fn ask(&mut self, request: RequestId, question: Question, deadline_us: u64) {
@@ -89,10 +91,11 @@ impl Queries {
         query.in_flight = query.in_flight.saturating_sub(1);
         let outcome = match &mut query.question {
             Question::Metadata { .. } => describe(response, network).map(|found| Some(Ok(Reply::Metadata(found)))),
-            Question::Watermarks { topic, partition, low, high, .. } => {
-                list_offsets::single(response, topic, *partition).map(|(timestamp, answer)| match answer {
+            Question::Watermarks { topic, partition, low, high, asked, .. } => {
+                let timestamp = asked.pop_front();
+                list_offsets::single(response, topic, *partition).map(|answer| match answer {
                     Ok(offset) => {
-                        *(if timestamp == EARLIEST { &mut *low } else { &mut *high }) = Some(offset);
+                        *(if timestamp == Some(EARLIEST) { &mut *low } else { &mut *high }) = Some(offset);
                         low.zip(*high).map(|(low, high)| Ok(Reply::Watermarks { low, high }))
                     }
                     Err(error) if error.kind.is_retriable() => None,
@@ -119,6 +122,9 @@ impl Queries {
         if let Some(query) = self.open.get_mut(&id) {
             query.in_flight = query.in_flight.saturating_sub(1);
             query.not_before_us = now.mono_us.saturating_add(RETRY_US);
+            if let Question::Watermarks { asked, .. } = &mut query.question {
+                asked.pop_front();
+            }
         }
     }
 
@@ -166,7 +172,7 @@ fn send(
             network.request(now, connection, version, &request, Tag::Query(id), timeout_us, &[]).map_err(refused)?;
             query.in_flight += 1;
         }
-        Question::Watermarks { topic, partition, ours, low, high } => {
+        Question::Watermarks { topic, partition, ours, low, high, asked } => {
             let Some((leader, leader_epoch)) = metadata.leader(topic, *partition) else {
                 if metadata.watched_for_us(now, topic).is_none() && !metadata.is_watched(topic) {
                     *ours = true;
@@ -181,6 +187,7 @@ fn send(
                     let request = list_offsets::request(topic, *partition, leader_epoch, timestamp, read_committed);
                     let tag = Tag::Query(id);
                     network.request(now, connection, version, &request, tag, timeout_us, &[]).map_err(refused)?;
+                    asked.push_back(timestamp);
                     query.in_flight += 1;
                 }
             }

@@ -1,0 +1,420 @@
+//! What the caller's thread and *io* share of a consumer, under one short lock (E6): the assignment, what was fetched,
+//! and the positions.
+//!
+//! Calls of the application act here at once; *io* follows at its next exchange, told by a partition's fetch epoch (E17):
+//! whatever was fetched for another epoch is dropped. Nothing is dropped here: finished buffers go to the list `done`, which
+//! the fetcher takes out. Records are taken in `take`; what to fetch is the fetcher's.
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+
+use super::arena::{Arena, List};
+use super::batch::{Batch, Item, PartitionError};
+use super::positions::{Assigned, Assignment, OFFSET_INVALID, StartOffset};
+use crate::config::ConsumerSettings;
+use crate::error::{Error, Kind};
+
+/// Nodes for what waits at first, and at most; what does not fit waits with the fetcher.
+const LEAST_NODES: usize = 256;
+pub(crate) const MOST_NODES: usize = 4096;
+
+/// One assigned partition.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) topic: u32,
+    pub(crate) partition: i32,
+    /// E17: what was fetched for another epoch is not handed over.
+    pub(crate) epoch: u64,
+    /// As `assignment()` shows it.
+    pub(crate) assigned: StartOffset,
+    /// Where the fetcher begins this epoch.
+    pub(crate) begin: StartOffset,
+    /// The base offset of a batch whose records were found bad: it is fetched once more (E19).
+    pub(crate) suspect: Option<i64>,
+    pub(crate) paused: bool,
+    /// Among `ready`.
+    pub(crate) ready: bool,
+    pub(crate) queue: List,
+    /// Bytes of the batches in `queue`.
+    pub(crate) queued_bytes: usize,
+    /// The offset behind the last record that was handed over since the last assign or seek.
+    pub(crate) position: Option<i64>,
+    pub(crate) position_epoch: i32,
+    /// Where to go on if all in `queue` were dropped; `None` until the first batch of a logical start.
+    pub(crate) resume: Option<i64>,
+    /// The log's start and the high watermark as the last Fetch response told them.
+    pub(crate) watermarks: Option<(i64, i64)>,
+}
+
+/// A partition's position as confluent shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// -1001 before the first record was handed over.
+    pub offset: i64,
+    /// Of the last record handed over, `None` where it is not known.
+    pub leader_epoch: Option<i32>,
+}
+
+/// What an assignment displaced: to be dropped once the lock is free.
+#[derive(Debug, Default)]
+pub struct Displaced {
+    _slots: Vec<Slot>,
+    _ready: VecDeque<u32>,
+    _views: Vec<View>,
+}
+
+/// What the fetcher has to know of a slot.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) topic: Arc<str>,
+    pub(crate) topic_index: u32,
+    pub(crate) partition: i32,
+    pub(crate) epoch: u64,
+    pub(crate) begin: StartOffset,
+    pub(crate) suspect: Option<i64>,
+    pub(crate) paused: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct FetchBuffer {
+    pub(crate) slots: Vec<Slot>,
+    topics: Vec<Arc<str>>,
+    pub(crate) arena: Arena,
+    /// Slots that have something to take and are not paused, in turn; without the one that is being taken from.
+    pub(crate) ready: VecDeque<u32>,
+    /// The batch that is being taken from, and its slot.
+    pub(crate) current: Option<Batch>,
+    pub(crate) current_slot: u32,
+    /// Finished or outdated: the fetcher takes it out and drops it.
+    pub(crate) done: List,
+    /// Bytes that went to `done` since the fetcher last looked.
+    pub(crate) done_bytes: usize,
+    /// Wake *io* when this many bytes went to `done`; `usize::MAX` while it does not wait for any.
+    pub(crate) wake_bytes: usize,
+    pub(crate) wake: bool,
+    /// A take found nothing since the fetcher last looked.
+    pub(crate) starved: bool,
+    /// Rises with every change that the fetcher has to follow.
+    pub(crate) changes: u64,
+    next_epoch: u64,
+    /// Room for the fetcher's view of the slots, made by who assigned.
+    pub(crate) spare_views: Vec<View>,
+}
+
+impl FetchBuffer {
+    /// A buffer without an assignment.
+    pub fn new(_settings: &ConsumerSettings) -> Self {
+        Self {
+            slots: Vec::new(),
+            topics: Vec::with_capacity(16),
+            arena: Arena::new(LEAST_NODES),
+            ready: VecDeque::new(),
+            current: None,
+            current_slot: u32::MAX,
+            done: List::new(),
+            done_bytes: 0,
+            wake_bytes: usize::MAX,
+            wake: false,
+            starved: false,
+            changes: 0,
+            next_epoch: 1,
+            spare_views: Vec::new(),
+        }
+    }
+
+    /// Replaces the assignment. A partition that was assigned before stays paused if it was; all start anew.
+    pub fn assign(&mut self, assignment: PreparedAssignment) -> Displaced {
+        let PreparedAssignment { assigned, mut slots, mut ready, views } = assignment;
+        self.retire_all();
+        ready.clear();
+        for one in assigned.partitions {
+            let topic = self.topic_index(&one.topic);
+            let paused = self.find(&one.topic, one.partition).is_some_and(|slot| self.slots[slot].paused);
+            // The original shows "not said" as "stored".
+            let start = if one.start == StartOffset::Invalid { StartOffset::Stored } else { one.start };
+            slots.push(Slot {
+                topic,
+                partition: one.partition,
+                epoch: self.fresh_epoch(),
+                assigned: start,
+                begin: start,
+                suspect: None,
+                paused,
+                ready: false,
+                queue: List::new(),
+                queued_bytes: 0,
+                position: None,
+                position_epoch: -1,
+                resume: offset_of(start),
+                watermarks: None,
+            });
+        }
+        self.changed();
+        Displaced {
+            _slots: mem::replace(&mut self.slots, slots),
+            _ready: mem::replace(&mut self.ready, ready),
+            _views: mem::replace(&mut self.spare_views, views),
+        }
+    }
+
+    /// Gives up every partition.
+    pub fn unassign(&mut self) -> Displaced {
+        self.assign(PreparedAssignment::default())
+    }
+
+    /// Appends what is assigned, sorted by topic and partition, with the start that was asked for.
+    pub fn assignment(&self, out: &mut Vec<Assigned>) {
+        out.extend(self.slots.iter().map(|slot| Assigned {
+            topic: Arc::clone(&self.topics[slot.topic as usize]),
+            partition: slot.partition,
+            start: slot.assigned,
+        }));
+    }
+
+    /// How many partitions are assigned.
+    pub fn assigned(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Goes on at `start` with the next take.
+    ///
+    /// # Errors
+    /// `Kind::State` where the partition is not assigned, `Kind::InvalidArgument` for `Stored`, as in the original.
+    pub fn seek(&mut self, topic: &str, partition: i32, start: StartOffset) -> Result<(), Kind> {
+        let Some(index) = self.find(topic, partition) else { return Err(Kind::State) };
+        if start == StartOffset::Stored {
+            return Err(Kind::InvalidArgument);
+        }
+        self.restart(index, start, None);
+        let slot = &mut self.slots[index];
+        slot.position = None;
+        slot.position_epoch = -1;
+        Ok(())
+    }
+
+    /// Hands over nothing more of the partition until it is resumed; what was fetched is kept, within limits. A partition
+    /// that is not assigned is passed over, as in the original. Returns whether it is assigned.
+    pub fn pause(&mut self, topic: &str, partition: i32) -> bool {
+        let Some(index) = self.find(topic, partition) else { return false };
+        if self.slots[index].paused {
+            return true;
+        }
+        if self.current_slot as usize == index {
+            self.put_back();
+        }
+        let slot = &mut self.slots[index];
+        slot.paused = true;
+        if mem::take(&mut slot.ready) {
+            self.ready.retain(|&ready| ready as usize != index);
+        }
+        self.changed();
+        true
+    }
+
+    /// Hands over the partition's records again. Returns whether it is assigned.
+    pub fn resume(&mut self, topic: &str, partition: i32) -> bool {
+        let Some(index) = self.find(topic, partition) else { return false };
+        if mem::take(&mut self.slots[index].paused) {
+            self.make_ready(index);
+            self.changed();
+        }
+        true
+    }
+
+    /// The position: -1001 where nothing was handed over since the last assign or seek, or the partition is not assigned.
+    pub fn position(&self, topic: &str, partition: i32) -> Position {
+        let slot = self.find(topic, partition).map(|index| &self.slots[index]);
+        match slot.and_then(|slot| Some((slot.position?, slot.position_epoch))) {
+            Some((offset, epoch)) => Position { offset, leader_epoch: (epoch >= 0).then_some(epoch) },
+            None => Position { offset: OFFSET_INVALID, leader_epoch: None },
+        }
+    }
+
+    /// Low and high watermark as of the last Fetch response; -1001 both where there was none.
+    pub fn watermarks(&self, topic: &str, partition: i32) -> (i64, i64) {
+        let found = self.find(topic, partition).and_then(|index| self.slots[index].watermarks);
+        found.unwrap_or((OFFSET_INVALID, OFFSET_INVALID))
+    }
+
+    /// The topic of an index in a taken record; the same for the life of the client.
+    pub fn topic_name(&self, index: u32) -> Option<&Arc<str>> {
+        self.topics.get(index as usize)
+    }
+
+    /// Whether a record or an error is there to be taken.
+    #[inline]
+    pub fn has_records(&self) -> bool {
+        self.current.is_some() || !self.ready.is_empty()
+    }
+
+    /// Whether what was taken of this partition at `epoch` may still be handed over (E17).
+    pub fn is_current(&self, topic: u32, partition: i32, epoch: u64) -> bool {
+        let matches = |slot: &Slot| slot.topic == topic && slot.partition == partition && slot.epoch == epoch;
+        self.slots.iter().any(matches)
+    }
+
+    /// Whether *io* has to be woken for what was just done: ask in every hold, after the last call. Asking resets it.
+    #[inline]
+    pub fn take_wake(&mut self) -> bool {
+        mem::take(&mut self.wake)
+    }
+
+    /// Where the slot of a partition is.
+    pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<usize> {
+        let order = |slot: &Slot| (*self.topics[slot.topic as usize]).cmp(topic).then(slot.partition.cmp(&partition));
+        self.slots.binary_search_by(order).ok()
+    }
+
+    pub(crate) fn view(&self, slot: &Slot) -> View {
+        View {
+            topic: Arc::clone(&self.topics[slot.topic as usize]),
+            topic_index: slot.topic,
+            partition: slot.partition,
+            epoch: slot.epoch,
+            begin: slot.begin,
+            suspect: slot.suspect,
+            paused: slot.paused,
+        }
+    }
+
+    /// Drops what was fetched of a slot and begins a new epoch.
+    pub(crate) fn restart(&mut self, index: usize, begin: StartOffset, suspect: Option<i64>) {
+        if self.current_slot as usize == index {
+            self.retire_current();
+        }
+        let epoch = self.fresh_epoch();
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.epoch = epoch;
+        slot.begin = begin;
+        slot.suspect = suspect;
+        slot.resume = offset_of(begin);
+        self.done_bytes += mem::take(&mut slot.queued_bytes);
+        if mem::take(&mut slot.ready) {
+            self.ready.retain(|&ready| ready as usize != index);
+        }
+        self.arena.append(&mut slot.queue, &mut self.done);
+        self.changed();
+    }
+
+    /// Adds to the end of a slot. An item of an old epoch, or one that does not fit, comes back.
+    pub(crate) fn push(&mut self, index: usize, epoch: u64, item: Item) -> Result<(), Refused> {
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.epoch == epoch) else {
+            return Err(Refused::Outdated(item));
+        };
+        let bytes = item.bytes();
+        let from = if let Item::Batch(batch) = &item { Some(batch.from) } else { None };
+        self.arena.push_back(&mut slot.queue, item).map_err(Refused::Full)?;
+        slot.queued_bytes += bytes;
+        slot.resume = slot.resume.or(from);
+        self.make_ready(index);
+        Ok(())
+    }
+
+    /// Lets a slot be taken from if there is anything to take.
+    pub(crate) fn make_ready(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if !slot.paused && !slot.ready && !slot.queue.is_empty() && self.current_slot as usize != index {
+            slot.ready = true;
+            // Room for every slot was made with the assignment.
+            self.ready.push_back(index as u32);
+        }
+    }
+
+    /// Ends with the batch that is being taken from; its slot goes to the end of the line.
+    pub(crate) fn retire_current(&mut self) {
+        let Some(batch) = self.current.take() else { return };
+        self.done_bytes += batch.bytes as usize;
+        // The node that it came from was kept back.
+        self.arena.push_front(&mut self.done, Item::Batch(batch));
+        let index = mem::replace(&mut self.current_slot, u32::MAX) as usize;
+        self.make_ready(index);
+        if self.done_bytes >= self.wake_bytes {
+            self.wake_bytes = usize::MAX;
+            self.wake = true;
+        }
+    }
+
+    /// Puts the batch that is being taken from back to the front of its slot, as far as it is taken.
+    fn put_back(&mut self) {
+        let index = mem::replace(&mut self.current_slot, u32::MAX) as usize;
+        if let (Some(batch), Some(slot)) = (self.current.take(), self.slots.get_mut(index)) {
+            slot.queued_bytes += batch.bytes as usize;
+            self.arena.push_front(&mut slot.queue, Item::Batch(batch));
+        }
+    }
+
+    fn retire_all(&mut self) {
+        self.retire_current();
+        for slot in &mut self.slots {
+            self.done_bytes += mem::take(&mut slot.queued_bytes);
+            self.arena.append(&mut slot.queue, &mut self.done);
+        }
+    }
+
+    fn changed(&mut self) {
+        self.changes += 1;
+        self.wake = true;
+    }
+
+    fn fresh_epoch(&mut self) -> u64 {
+        self.next_epoch += 1;
+        self.next_epoch
+    }
+
+    /// The index of a topic; a new one may grow the table, once in the life of the client.
+    fn topic_index(&mut self, topic: &Arc<str>) -> u32 {
+        match self.topics.iter().position(|known| known == topic) {
+            Some(index) => index as u32,
+            None => {
+                self.topics.push(Arc::clone(topic));
+                self.topics.len() as u32 - 1
+            }
+        }
+    }
+}
+
+/// Why the buffer gave an item back.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Outdated(Item),
+    Full(Item),
+}
+
+/// An assignment with the room that the buffer needs for it, made before the lock is taken.
+#[derive(Debug, Default)]
+pub struct PreparedAssignment {
+    assigned: Assignment,
+    slots: Vec<Slot>,
+    ready: VecDeque<u32>,
+    views: Vec<View>,
+}
+
+impl PreparedAssignment {
+    /// Makes the room.
+    ///
+    /// # Errors
+    /// Those of [`Assignment::new`].
+    pub fn new(partitions: Vec<Assigned>) -> Result<Self, Error> {
+        let assigned = Assignment::new(partitions)?;
+        let count = assigned.partitions.len();
+        let (slots, views) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        Ok(Self { assigned, slots, ready: VecDeque::with_capacity(count), views })
+    }
+}
+
+/// The offset that a start is, if it is one.
+fn offset_of(start: StartOffset) -> Option<i64> {
+    if let StartOffset::Offset(offset) = start { Some(offset) } else { None }
+}
+
+/// Text and offsets of an error about a bad record.
+pub(crate) fn bad_records(topic: &Arc<str>, partition: i32, batch: &Batch, at: i64, cause: &str) -> Box<PartitionError> {
+    let last = batch.next_offset.wrapping_sub(1);
+    let text = format!(
+        "{topic} [{partition}]: bad record at offset {at} in the batch of offsets {} to {last}, fetched twice: {cause}; going on at offset {}",
+        batch.base_offset, batch.next_offset
+    );
+    let error = Error::with_text(Kind::BadMessage, text);
+    Box::new(PartitionError { topic: Arc::clone(topic), partition, offset: at, error })
+}

@@ -1,0 +1,118 @@
+//! The hold of the lock in which the fetcher and the fetch buffer meet: nothing is allocated or dropped in it (E6).
+use std::mem;
+
+#[cfg(test)]
+use super::super::batch::Item;
+use super::super::fetch_buffer::{FetchBuffer, MOST_NODES, Refused};
+use super::state::Fetcher;
+use crate::client::Edges;
+use crate::machine::Now;
+use crate::metadata::Metadata;
+
+/// Batches that one hold moves at most, each way.
+pub(crate) const HOLD: usize = 64;
+
+impl Fetcher {
+    /// Whether an exchange would move something from this side.
+    pub fn wants_exchange(&self) -> bool {
+        let news = !self.outgoing.is_empty() || !self.watermarks.is_empty() || !self.restarts.is_empty();
+        news || self.larger.is_some() || (self.waits && !self.told)
+    }
+
+    /// Moves what is ready either way; the caller holds the lock.
+    pub fn exchange(&mut self, _now: Now, shared: &mut FetchBuffer, _metadata: &mut Metadata) -> Edges {
+        let mut edges = Edges::default();
+        for (slot, epoch, start) in self.restarts.drain(..) {
+            if shared.slots.get(slot).is_some_and(|known| known.epoch == epoch) {
+                shared.restart(slot, start, None);
+            }
+        }
+        let changed = self.see_changes(shared);
+        for (slot, epoch, low, high) in self.watermarks.drain(..) {
+            if let Some(slot) = shared.slots.get_mut(slot).filter(|slot| slot.epoch == epoch) {
+                slot.watermarks = Some((low, high));
+            }
+        }
+        if let Some(mut larger) = self.larger.take() {
+            if larger.size() > shared.arena.size() {
+                shared.arena.move_into(&mut larger);
+            }
+            self.retired = Some(larger);
+        }
+        edges.again |= self.collect(shared);
+        let had_records = shared.has_records();
+        let full = self.push(shared);
+        edges.again |= !full && !self.outgoing.is_empty();
+        // After a resume records can be ready that no push made so.
+        edges.records = (changed || !had_records) && shared.has_records();
+        if mem::take(&mut shared.starved) && mem::take(&mut self.may_grow) {
+            self.budget.grow();
+        }
+        let wake_bytes = if self.waits || full { self.budget.limit() / 8 } else { usize::MAX };
+        shared.wake_bytes = wake_bytes;
+        self.told = self.waits;
+        edges
+    }
+
+    /// Copies what changed of the assignment; the room for it came with the assignment.
+    fn see_changes(&mut self, shared: &mut FetchBuffer) -> bool {
+        if self.seen == shared.changes {
+            return false;
+        }
+        self.seen = shared.changes;
+        self.views_changed = true;
+        // Both are dropped outside: names are held by the buffer too, so clearing frees nothing.
+        self.views.clear();
+        if self.views.capacity() < shared.slots.len() {
+            mem::swap(&mut self.views, &mut shared.spare_views);
+        }
+        self.views.extend(shared.slots.iter().map(|slot| shared.view(slot)));
+        true
+    }
+
+    /// Takes finished batches out of the buffer. Returns whether there are more.
+    fn collect(&mut self, shared: &mut FetchBuffer) -> bool {
+        while self.collected.len() < self.collected.capacity().min(HOLD) {
+            match shared.arena.pop_front(&mut shared.done) {
+                Some(item) => self.collected.push(item),
+                None => {
+                    shared.done_bytes = 0;
+                    return false;
+                }
+            }
+        }
+        !shared.done.is_empty()
+    }
+
+    /// Puts fetched batches into the buffer. Returns whether it is full.
+    fn push(&mut self, shared: &mut FetchBuffer) -> bool {
+        for _ in 0..HOLD {
+            let Some((slot, epoch, item)) = self.outgoing.pop_front() else { return false };
+            match shared.push(slot, epoch, item) {
+                Ok(()) => {}
+                Err(Refused::Outdated(item)) => {
+                    if self.collected.len() < self.collected.capacity() {
+                        self.collected.push(item);
+                    } else {
+                        self.outgoing.push_front((slot, epoch, item));
+                        return false;
+                    }
+                }
+                Err(Refused::Full(item)) => {
+                    self.outgoing.push_front((slot, epoch, item));
+                    if shared.arena.size() < MOST_NODES {
+                        self.wants_larger = Some((shared.arena.size() * 2).min(MOST_NODES));
+                    }
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Bytes that wait to be handed to the fetch buffer.
+    #[cfg(test)]
+    pub(crate) fn outgoing_bytes(&self) -> usize {
+        self.outgoing.iter().map(|(_, _, item)| Item::bytes(item)).sum()
+    }
+}

@@ -1,0 +1,15 @@
+//! What to fetch next, and what to make of the answers: the *io* side of the consumer.
+//!
+//! * [`state`]: the fetcher and its partitions, following the assignment.
+//! * `exchange`: the hold of the lock in which both sides meet.
+//! * `requests`: whom to ask for what, within the budget (E14). `fetch_session` comes with KIP-227.
+//! * `answers`: Fetch responses: errors, leaders, watermarks. `batches`: the records in them (E16, E19).
+//! * `offsets`: logical starts and `auto.offset.reset`.
+mod answers;
+mod batches;
+mod exchange;
+mod offsets;
+mod requests;
+pub mod state;
+
+pub use state::Fetcher;

@@ -1,0 +1,364 @@
+//! The fetcher: its partitions as the assignment has them, and what each waits for.
+//!
+//! A partition here is of one fetch epoch (E17): assign and seek make a new one, and what was asked for the old one is
+//! dropped when it comes.
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
+use std::sync::Arc;
+
+use ottla_protocol::primitives::Uuid;
+use ottla_protocol::records::BatchHeader;
+
+use super::super::arena::Arena;
+use super::super::batch::{Item, PartitionError};
+use super::super::budget::Budget;
+use super::super::fetch_buffer::View;
+use super::super::positions::StartOffset;
+use crate::client::Outbox;
+use crate::config::{Isolation, OffsetReset, ConsumerSettings};
+use crate::connection::backoff::Backoff;
+use crate::connection::{Failure, Network, Tag};
+use crate::error::{Error, Kind};
+use crate::job::Computed;
+use crate::machine::{Frame, NodeId, Now};
+use crate::metadata::Metadata;
+use crate::random::Random;
+
+/// Records of a compressed batch, in bytes, beyond what a response may have: a limit for hostile data.
+const DECOMPRESSED_FACTOR: usize = 4;
+
+/// What a partition does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Its offset is to be asked for.
+    Start(StartOffset),
+    /// Its offset was asked for.
+    Asking { from: StartOffset },
+    /// It is read from this offset on.
+    Fetch { offset: i64 },
+    /// It reported an error that only the application can mend.
+    Stopped,
+}
+
+/// What a partition got, in the order of its log; what waits for the work thread holds up what follows.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    Ready(Item),
+    Decompressing { job: u64, header: BatchHeader, from: i64, second_try: bool, buffer_id: u64, bytes: usize },
+}
+
+/// One assigned partition in one fetch epoch.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) epoch: u64,
+    pub(crate) paused: bool,
+    pub(crate) phase: Phase,
+    /// Not asked again before this time.
+    pub(crate) retry_at_us: u64,
+    pub(crate) backoff: Backoff,
+    /// The leader epoch of the last batch, -1 before one.
+    pub(crate) last_fetched_epoch: i32,
+    /// The base offset of a batch that was bad once (E19).
+    pub(crate) suspect: Option<i64>,
+    /// The base offset of the last batch that was reported bad, for batches that cannot be stepped over at once.
+    pub(crate) reported_bad: Option<i64>,
+    /// The end that was last reported.
+    pub(crate) eof_at: Option<i64>,
+    /// The broker has more than was fetched.
+    pub(crate) lag: bool,
+    /// The error that was last reported, until something goes well.
+    pub(crate) reported: Option<Kind>,
+    pub(crate) pending: VecDeque<Pending>,
+    /// Bytes that were fetched and not taken yet.
+    pub(crate) held: usize,
+    /// When it last had its turn: the least goes first in a Fetch.
+    pub(crate) turn: u64,
+}
+
+impl Partition {
+    fn new(view: &View, settings: &ConsumerSettings) -> Self {
+        let connection = &settings.connection;
+        Self {
+            topic: Arc::clone(&view.topic),
+            partition: view.partition,
+            epoch: view.epoch,
+            paused: view.paused,
+            phase: Phase::Start(view.begin),
+            retry_at_us: 0,
+            backoff: Backoff::new(connection.retry_backoff_us, connection.retry_backoff_max_us),
+            last_fetched_epoch: -1,
+            suspect: view.suspect,
+            reported_bad: None,
+            eof_at: None,
+            lag: false,
+            reported: None,
+            pending: VecDeque::new(),
+            held: 0,
+            turn: 0,
+        }
+    }
+}
+
+/// A partition in a Fetch.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) slot: usize,
+    pub(crate) epoch: u64,
+    pub(crate) offset: i64,
+    pub(crate) topic_id: Uuid,
+    pub(crate) partition: i32,
+}
+
+/// A Fetch that was sent.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(crate) node: NodeId,
+    pub(crate) reserved: usize,
+    pub(crate) partitions: Vec<Fetched>,
+}
+
+/// The *io* side of a consumer.
+#[derive(Debug)]
+pub struct Fetcher {
+    pub(crate) settings: ConsumerSettings,
+    pub(crate) random: Random,
+    pub(crate) budget: Budget,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) flights: BTreeMap<u64, Flight>,
+    /// Partitions whose offsets were asked for.
+    pub(crate) queries: BTreeMap<u64, Vec<(usize, u64)>>,
+    /// Which partition a batch belongs to that is being decompressed.
+    pub(crate) jobs: BTreeMap<u64, (usize, u64)>,
+    pub(crate) next_tag: u64,
+    pub(crate) next_turn: u64,
+    /// Ready for the fetch buffer: slot, epoch, item.
+    pub(crate) outgoing: VecDeque<(usize, u64, Item)>,
+    /// News for the fetch buffer: slot, epoch, low and high watermark.
+    pub(crate) watermarks: Vec<(usize, u64, i64, i64)>,
+    /// Slots to start anew by the policy, for their log was truncated: slot, epoch, start.
+    pub(crate) restarts: Vec<(usize, u64, StartOffset)>,
+    /// Taken out of the fetch buffer, to be dropped outside the lock.
+    pub(crate) collected: Vec<Item>,
+    /// The assignment as last seen, and whether it is news.
+    pub(crate) views: Vec<View>,
+    pub(crate) views_changed: bool,
+    pub(crate) seen: u64,
+    watched: BTreeSet<Arc<str>>,
+    /// More room for the fetch buffer's queues.
+    pub(crate) larger: Option<Arena>,
+    pub(crate) wants_larger: Option<usize>,
+    /// What the buffer's queues stood in before, to be dropped outside the lock.
+    pub(crate) retired: Option<Arena>,
+    /// A Fetch waits for the budget; whether the fetch buffer knows.
+    pub(crate) waits: bool,
+    pub(crate) told: bool,
+    /// A response was as large as it was allowed to be while there was more.
+    pub(crate) may_grow: bool,
+    /// Batches in buffers that are mostly done, to be copied out (E15).
+    pub(crate) sparse: Vec<u64>,
+    pub(crate) spare: Vec<Vec<u8>>,
+    deadline_us: Option<u64>,
+}
+
+impl Fetcher {
+    /// A fetcher without partitions; `seed` is the source of its jitter.
+    pub fn new(settings: &ConsumerSettings, seed: u64) -> Self {
+        Self {
+            settings: settings.clone(),
+            random: Random::new(seed),
+            budget: Budget::new(settings.queued_max_bytes),
+            partitions: Vec::new(),
+            flights: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            next_tag: 0,
+            next_turn: 0,
+            outgoing: VecDeque::new(),
+            watermarks: Vec::new(),
+            restarts: Vec::new(),
+            collected: Vec::with_capacity(super::exchange::HOLD),
+            views: Vec::new(),
+            views_changed: false,
+            seen: 0,
+            watched: BTreeSet::new(),
+            larger: None,
+            wants_larger: None,
+            retired: None,
+            waits: false,
+            told: false,
+            may_grow: false,
+            sparse: Vec::new(),
+            spare: Vec::new(),
+            deadline_us: None,
+        }
+    }
+
+    /// Sends what can be sent; call it after every input.
+    pub fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
+        if mem::take(&mut self.views_changed) {
+            self.follow_views(now, metadata);
+        }
+        self.drop_collected(outbox);
+        self.retired = None;
+        if let Some(size) = self.wants_larger.take() {
+            self.larger = Some(Arena::new(size));
+        }
+        self.deadline_us = None;
+        self.send_fetches(now, network, metadata);
+        self.send_queries(now, network, metadata, outbox);
+    }
+
+    /// Rebuilds the partitions; those whose epoch is the same go on.
+    fn follow_views(&mut self, now: Now, metadata: &mut Metadata) {
+        let mut before = mem::take(&mut self.partitions).into_iter().map(Some).collect::<Vec<_>>();
+        let mut topics = BTreeSet::new();
+        for (slot, view) in self.views.iter().enumerate() {
+            let same = before.get_mut(slot).and_then(|entry| entry.take_if(|partition| partition.epoch == view.epoch));
+            let mut partition = same.unwrap_or_else(|| Partition::new(view, &self.settings));
+            partition.paused = view.paused;
+            self.partitions.push(partition);
+            topics.insert(Arc::clone(&view.topic));
+        }
+        for topic in topics.difference(&self.watched) {
+            metadata.watch(now, topic);
+        }
+        for topic in self.watched.difference(&topics) {
+            metadata.unwatch(topic);
+        }
+        self.watched = topics;
+        let partitions = &self.partitions;
+        let current = |slot: usize, epoch: u64| partitions.get(slot).is_some_and(|partition| partition.epoch == epoch);
+        self.jobs.retain(|_, (slot, epoch)| current(*slot, *epoch));
+        self.outgoing.retain(|(slot, epoch, _)| current(*slot, *epoch));
+    }
+
+    /// Lets go of what was taken, and of the buffers that nobody needs any more.
+    fn drop_collected(&mut self, outbox: &mut Outbox) {
+        for item in self.collected.drain(..) {
+            if let Item::Batch(batch) = item {
+                let bytes = batch.bytes as usize;
+                self.budget.done(batch.buffer_id, bytes);
+                let slot = self.partitions.get_mut(batch.slot as usize).filter(|partition| partition.epoch == batch.epoch);
+                if let Some(partition) = slot {
+                    partition.held = partition.held.saturating_sub(bytes);
+                }
+            }
+        }
+        let spare = &mut self.spare;
+        self.budget.release(|buffer| {
+            if spare.len() < 4 && buffer.capacity() <= 1 << 20 {
+                spare.push(buffer);
+            } else {
+                outbox.recycle(buffer);
+            }
+        });
+    }
+
+    pub(crate) fn current(&mut self, slot: usize, epoch: u64) -> Option<&mut Partition> {
+        self.partitions.get_mut(slot).filter(|partition| partition.epoch == epoch)
+    }
+
+    pub(crate) fn tag(&mut self) -> u64 {
+        self.next_tag += 1;
+        self.next_tag
+    }
+
+    /// A request was lost: its partitions are asked for again.
+    pub fn failure(&mut self, now: Now, failure: Failure, metadata: &mut Metadata, _outbox: &mut Outbox) {
+        match failure.tag {
+            Tag::Fetch(tag) => {
+                let Some(flight) = self.flights.remove(&tag) else { return };
+                self.budget.give_back(flight.reserved);
+                for fetched in &flight.partitions {
+                    self.back_off(now, fetched.slot, fetched.epoch);
+                }
+            }
+            Tag::ListOffsets(tag) => {
+                for (slot, epoch) in self.queries.remove(&tag).unwrap_or_default() {
+                    self.ask_again(now, slot, epoch);
+                }
+            }
+            _ => return,
+        }
+        metadata.request_update(now);
+    }
+
+    /// Leaves a partition alone for a while.
+    pub(crate) fn back_off(&mut self, now: Now, slot: usize, epoch: u64) {
+        let Self { partitions, random, .. } = self;
+        if let Some(partition) = partitions.get_mut(slot).filter(|partition| partition.epoch == epoch) {
+            partition.retry_at_us = now.mono_us.saturating_add(partition.backoff.failed(random));
+        }
+    }
+
+    /// A job of the work thread is done.
+    pub fn computed(&mut self, _now: Now, computed: Computed, outbox: &mut Outbox) {
+        let Computed::Decompressed { tag, frame, result } = computed else { return };
+        drop(frame);
+        let Some((slot, epoch)) = self.jobs.remove(&tag) else {
+            if let Ok(buffer) = result {
+                outbox.recycle(buffer);
+            }
+            return;
+        };
+        self.decompressed(slot, epoch, tag, result);
+    }
+
+    /// The partition reports an error, in the order of its log.
+    pub(crate) fn report(&mut self, slot: usize, epoch: u64, offset: i64, error: Error) {
+        let Some(partition) = self.current(slot, epoch) else { return };
+        let (topic, number) = (Arc::clone(&partition.topic), partition.partition);
+        let item = Item::Error(Box::new(PartitionError { topic, partition: number, offset, error }));
+        partition.pending.push_back(Pending::Ready(item));
+        self.hand_out(slot);
+    }
+
+    /// Moves what is ready of a partition towards the fetch buffer.
+    pub(crate) fn hand_out(&mut self, slot: usize) {
+        let Some(partition) = self.partitions.get_mut(slot) else { return };
+        while let Some(Pending::Ready(_)) = partition.pending.front() {
+            if let Some(Pending::Ready(item)) = partition.pending.pop_front() {
+                self.outgoing.push_back((slot, partition.epoch, item));
+            }
+        }
+    }
+
+    pub(crate) fn read_committed(&self) -> bool {
+        self.settings.isolation == Isolation::ReadCommitted
+    }
+
+    pub(crate) fn policy(&self) -> OffsetReset {
+        self.settings.auto_offset_reset
+    }
+
+    /// A limit for the records of one compressed batch, in bytes.
+    pub(crate) fn decompressed_limit(&self) -> usize {
+        self.settings.connection.receive_message_max_bytes.saturating_mul(DECOMPRESSED_FACTOR)
+    }
+
+    /// A buffer for a response that is much smaller than the one it came in: that one goes back at once (E15).
+    pub(crate) fn right_sized(&mut self, frame: Frame, outbox: &mut Outbox) -> Frame {
+        if frame.as_slice().len() >= frame.capacity() / 4 {
+            return frame;
+        }
+        let small = Frame::new(frame.as_slice().to_vec());
+        if let Some(buffer) = frame.into_buffer() {
+            outbox.recycle(buffer);
+        }
+        small
+    }
+
+    /// Wakes the machine at `at_us` at the latest.
+    pub(crate) fn wake_at(&mut self, now: Now, at_us: u64) {
+        if at_us > now.mono_us {
+            self.deadline_us = Some(self.deadline_us.map_or(at_us, |known| known.min(at_us)));
+        }
+    }
+
+    /// When `advance` has something to do by time alone.
+    pub fn next_deadline(&self, now: Now) -> Option<u64> {
+        self.deadline_us.filter(|at| *at > now.mono_us)
+    }
+}

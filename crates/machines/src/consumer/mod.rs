@@ -1,0 +1,24 @@
+//! The consumer: what it reads, from where, and how records reach the caller.
+//!
+//! * [`FetchBuffer`]: shared with the caller's thread under one lock: assign, seek, pause, positions; [`mod@take`]: taking
+//!   records, `taken`: records as they leave it; `arena`, `batch`: what waits in it.
+//! * [`Fetcher`]: the *io* side: what to fetch, and what to make of the answers. `budget`: how much may be held (E14).
+//! * [`positions`]: where reading starts; [`list_offsets`]: asking for offsets; `offset_reset`: `auto.offset.reset`;
+//!   `aborted`: what read_committed leaves out.
+mod aborted;
+mod arena;
+mod batch;
+mod budget;
+pub mod fetch_buffer;
+pub mod fetcher;
+pub mod list_offsets;
+mod offset_reset;
+pub mod positions;
+pub mod take;
+pub mod taken;
+
+pub use batch::{PartitionError, TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE};
+pub use fetch_buffer::{Displaced, FetchBuffer, Position, PreparedAssignment};
+pub use fetcher::Fetcher;
+pub use positions::{Assigned, Assignment, OFFSET_INVALID, StartOffset};
+pub use taken::{COPY_LIMIT, RUN_LIMIT, RecordRun, RunBatch, RunRecord, Scratch, Take, TakenRecord};
