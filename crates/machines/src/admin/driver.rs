@@ -35,7 +35,8 @@ impl Driver {
     }
 
     pub fn start(&mut self, request: RequestId, operation: Operation, deadline_us: u64) {
-        self.running.insert(request, Running { operation, deadline_us, not_before_us: 0, in_flight: false, last: None });
+        self.running
+            .insert(request, Running { operation, deadline_us, not_before_us: 0, in_flight: false, last: None });
     }
 
     pub fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {

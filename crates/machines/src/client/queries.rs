@@ -1,5 +1,5 @@
 //! Questions of the application: sent when a connection is ready, asked again after a failure until their time is over.
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_protocol::api::ApiKey;
@@ -19,8 +19,7 @@ const RETRY_US: u64 = 100_000;
 #[derive(Debug)]
 enum Question {
     Metadata { topics: Option<Vec<Arc<str>>> },
-    /// `asked` says which end each answer is about: they come in the order of asking, on one connection.
-    Watermarks { topic: Arc<str>, partition: i32, ours: bool, low: Option<i64>, high: Option<i64>, asked: VecDeque<i64> },
+    Watermarks { topic: Arc<str>, partition: i32, ours: bool, low: Option<i64> },
 }
 
 #[derive(Debug)]
@@ -28,7 +27,7 @@ struct Query {
     question: Question,
     deadline_us: u64,
     not_before_us: u64,
-    in_flight: usize,
+    in_flight: bool,
     sent: bool,
 }
 
@@ -51,12 +50,11 @@ impl Queries {
     }
 
     pub fn ask_watermarks(&mut self, request: RequestId, topic: Arc<str>, partition: i32, deadline_us: u64) {
-        let asked = VecDeque::new();
-        self.ask(request, Question::Watermarks { topic, partition, ours: false, low: None, high: None, asked }, deadline_us);
+        self.ask(request, Question::Watermarks { topic, partition, ours: false, low: None }, deadline_us);
     }
 
     fn ask(&mut self, request: RequestId, question: Question, deadline_us: u64) {
-        self.open.insert(request, Query { question, deadline_us, not_before_us: 0, in_flight: 0, sent: false });
+        self.open.insert(request, Query { question, deadline_us, not_before_us: 0, in_flight: false, sent: false });
     }
 
     /// Sends what can be sent, ends what is overdue.
@@ -66,7 +64,7 @@ impl Queries {
         for (id, query) in &mut self.open {
             if query.deadline_us <= now.mono_us {
                 ended.push((*id, overdue(query)));
-            } else if query.in_flight == 0 && query.not_before_us <= now.mono_us {
+            } else if !query.in_flight && query.not_before_us <= now.mono_us {
                 let timeout_us = timeout_us.min(query.deadline_us - now.mono_us);
                 if let Err(error) = send(now, *id, query, network, metadata, timeout_us, committed) {
                     ended.push((*id, error));
@@ -86,22 +84,33 @@ impl Queries {
         outbox.reply(id, result);
     }
 
-    pub fn response(&mut self, now: Now, id: RequestId, response: &Response, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
+    pub fn response(
+        &mut self,
+        now: Now,
+        id: RequestId,
+        response: &Response,
+        network: &mut Network,
+        metadata: &mut Metadata,
+        outbox: &mut Outbox,
+    ) {
         let Some(query) = self.open.get_mut(&id) else { return };
-        query.in_flight = query.in_flight.saturating_sub(1);
+        query.in_flight = false;
         let outcome = match &mut query.question {
             Question::Metadata { .. } => describe(response, network).map(|found| Some(Ok(Reply::Metadata(found)))),
-            Question::Watermarks { topic, partition, low, high, asked, .. } => {
-                let timestamp = asked.pop_front();
-                list_offsets::single(response, topic, *partition).map(|answer| match answer {
-                    Ok(offset) => {
-                        *(if timestamp == Some(EARLIEST) { &mut *low } else { &mut *high }) = Some(offset);
-                        low.zip(*high).map(|(low, high)| Ok(Reply::Watermarks { low, high }))
+            Question::Watermarks { topic, partition, low, .. } => list_offsets::single(response, topic, *partition)
+                .map(|answer| match (answer, *low) {
+                    (Ok(high), Some(low)) => Some(Ok(Reply::Watermarks { low, high })),
+                    (Ok(first), None) => {
+                        *low = Some(first);
+                        None
                     }
-                    Err(error) if error.kind.is_retriable() => None,
-                    Err(error) => Some(Err(error)),
-                })
-            }
+                    (Err(error), _) if error.kind.is_retriable() => {
+                        query.not_before_us = now.mono_us.saturating_add(RETRY_US);
+                        metadata.request_update(now);
+                        None
+                    }
+                    (Err(error), _) => Some(Err(error)),
+                }),
         };
         match outcome {
             Err(what) => {
@@ -109,22 +118,14 @@ impl Queries {
                 network.distrust(now, response.connection, &what);
             }
             Ok(Some(result)) => self.end(id, result, metadata, outbox),
-            Ok(None) => {
-                if query.in_flight == 0 {
-                    query.not_before_us = now.mono_us.saturating_add(RETRY_US);
-                    metadata.request_update(now);
-                }
-            }
+            Ok(None) => {}
         }
     }
 
     pub fn failure(&mut self, now: Now, id: RequestId, _failure: &Failure) {
         if let Some(query) = self.open.get_mut(&id) {
-            query.in_flight = query.in_flight.saturating_sub(1);
+            query.in_flight = false;
             query.not_before_us = now.mono_us.saturating_add(RETRY_US);
-            if let Question::Watermarks { asked, .. } = &mut query.question {
-                asked.pop_front();
-            }
         }
     }
 
@@ -145,7 +146,9 @@ fn overdue(query: &Query) -> Error {
     match &query.question {
         Question::Watermarks { topic, partition, .. } if !query.sent => Error::with_text(
             Kind::UnknownPartition,
-            format!("No leader of {topic} [{partition}] is known: check the topic's name and that brokers can be reached"),
+            format!(
+                "No leader of {topic} [{partition}] is known: check the topic's name and that brokers can be reached"
+            ),
         ),
         _ if query.sent => Error::new(Kind::TimedOut),
         _ => Error::new(Kind::Transport),
@@ -170,9 +173,8 @@ fn send(
             let request = MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() };
             let version = version(network, connection, ApiKey::Metadata)?;
             network.request(now, connection, version, &request, Tag::Query(id), timeout_us, &[]).map_err(refused)?;
-            query.in_flight += 1;
         }
-        Question::Watermarks { topic, partition, ours, low, high, asked } => {
+        Question::Watermarks { topic, partition, ours, low } => {
             let Some((leader, leader_epoch)) = metadata.leader(topic, *partition) else {
                 if metadata.watched_for_us(now, topic).is_none() && !metadata.is_watched(topic) {
                     *ours = true;
@@ -182,25 +184,25 @@ fn send(
             };
             let Some(connection) = network.ready(now, leader, Lane::General) else { return Ok(()) };
             let version = version(network, connection, ApiKey::ListOffsets)?;
-            for (timestamp, known) in [(EARLIEST, low.is_some()), (LATEST, high.is_some())] {
-                if !known {
-                    let request = list_offsets::request(topic, *partition, leader_epoch, timestamp, read_committed);
-                    let tag = Tag::Query(id);
-                    network.request(now, connection, version, &request, tag, timeout_us, &[]).map_err(refused)?;
-                    asked.push_back(timestamp);
-                    query.in_flight += 1;
-                }
-            }
+            // Kafka refuses a partition that is named twice in one request: the two offsets are asked for in turn.
+            let timestamp = if low.is_none() { EARLIEST } else { LATEST };
+            let request = list_offsets::request(topic, *partition, leader_epoch, timestamp, read_committed);
+            network.request(now, connection, version, &request, Tag::Query(id), timeout_us, &[]).map_err(refused)?;
         }
     }
     query.sent = true;
+    query.in_flight = true;
     Ok(())
 }
 
 /// A topic or partition that the brokers say does not exist ends the question at once.
 fn unknown(metadata: &Metadata, topic: &str, partition: i32) -> Result<(), Error> {
     match metadata.topic(topic) {
-        Some(known) if known.error == 0 && usize::try_from(partition).is_ok_and(|index| index < known.partitions.len()) => Ok(()),
+        Some(known)
+            if known.error == 0 && usize::try_from(partition).is_ok_and(|index| index < known.partitions.len()) =>
+        {
+            Ok(())
+        }
         Some(known) if known.error == 0 || known.error == 3 => Err(Error::new(Kind::UnknownPartition)),
         Some(known) if Error::broker(known.error).is_retriable() => Ok(()),
         Some(known) => Err(Error::broker(known.error)),
@@ -210,7 +212,10 @@ fn unknown(metadata: &Metadata, topic: &str, partition: i32) -> Result<(), Error
 
 fn version(network: &Network, connection: ConnectionId, api: ApiKey) -> Result<i16, Error> {
     network.version(connection, api).ok_or_else(|| {
-        Error::with_text(Kind::UnsupportedFeature, format!("The broker speaks no version of {api:?} that this client does"))
+        Error::with_text(
+            Kind::UnsupportedFeature,
+            format!("The broker speaks no version of {api:?} that this client does"),
+        )
     })
 }
 
@@ -225,8 +230,12 @@ fn describe(response: &Response, network: &Network) -> Result<ClusterMetadata, S
     let endpoint = network.endpoint(response.node);
     let at = endpoint.map_or(String::new(), |endpoint| format!("{}:{}", endpoint.host, endpoint.port));
     let port = |port: i32| u16::try_from(port).unwrap_or(0);
-    let answerer = found.brokers.iter().find(|broker| endpoint.is_some_and(|at| *at.host == *broker.host && at.port == port(broker.port)));
-    let orig = if response.node.is_bootstrap() { answerer.map_or(-1, |broker| broker.node_id) } else { response.node.0 };
+    let answerer = found
+        .brokers
+        .iter()
+        .find(|broker| endpoint.is_some_and(|at| *at.host == *broker.host && at.port == port(broker.port)));
+    let orig =
+        if response.node.is_bootstrap() { answerer.map_or(-1, |broker| broker.node_id) } else { response.node.0 };
     let mut topics: Vec<TopicInfo> = found
         .topics
         .iter()
@@ -254,7 +263,11 @@ fn describe(response: &Response, network: &Network) -> Result<ClusterMetadata, S
         controller_id: found.controller_id,
         orig_broker_id: orig,
         orig_broker_name: if orig >= 0 { format!("{at}/{orig}") } else { format!("{at}/bootstrap") },
-        brokers: found.brokers.iter().map(|broker| (broker.node_id, broker.host.to_owned(), port(broker.port))).collect(),
+        brokers: found
+            .brokers
+            .iter()
+            .map(|broker| (broker.node_id, broker.host.to_owned(), port(broker.port)))
+            .collect(),
         topics,
     })
 }

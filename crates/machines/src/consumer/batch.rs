@@ -50,7 +50,13 @@ pub(crate) struct Batch {
 impl Batch {
     /// A cursor at the start of the records in `records` of the buffer, of which `from` is the first that is wanted.
     /// `owner` is slot and epoch; the buffer comes with its id in the budget.
-    pub(crate) fn new(header: &BatchHeader, owner: (usize, u64), buffer: (Frame, u64), records: (u32, u32), from: i64) -> Self {
+    pub(crate) fn new(
+        header: &BatchHeader,
+        owner: (usize, u64),
+        buffer: (Frame, u64),
+        records: (u32, u32),
+        from: i64,
+    ) -> Self {
         let (timestamp_type, base_timestamp) = match header.timestamp_type() {
             TimestampType::LogAppendTime => (TIMESTAMP_LOG_APPEND_TIME, header.max_timestamp),
             TimestampType::CreateTime => (TIMESTAMP_CREATE_TIME, header.base_timestamp),

@@ -409,7 +409,13 @@ fn offset_of(start: StartOffset) -> Option<i64> {
 }
 
 /// Text and offsets of an error about a bad record.
-pub(crate) fn bad_records(topic: &Arc<str>, partition: i32, batch: &Batch, at: i64, cause: &str) -> Box<PartitionError> {
+pub(crate) fn bad_records(
+    topic: &Arc<str>,
+    partition: i32,
+    batch: &Batch,
+    at: i64,
+    cause: &str,
+) -> Box<PartitionError> {
     let last = batch.next_offset.wrapping_sub(1);
     let text = format!(
         "{topic} [{partition}]: bad record at offset {at} in the batch of offsets {} to {last}, fetched twice: {cause}; going on at offset {}",

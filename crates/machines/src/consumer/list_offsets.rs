@@ -13,13 +13,27 @@ pub const EARLIEST: i64 = -2;
 pub const LATEST: i64 = -1;
 
 /// Asks for one partition. `timestamp` is [`EARLIEST`], [`LATEST`], or milliseconds: the first record not before it.
-pub fn request(topic: &str, partition: i32, leader_epoch: i32, timestamp: i64, read_committed: bool) -> ListOffsetsRequest<'_> {
-    many(vec![ListOffsetsTopic { name: topic, partitions: vec![asked(partition, leader_epoch, timestamp)] }], read_committed)
+pub fn request(
+    topic: &str,
+    partition: i32,
+    leader_epoch: i32,
+    timestamp: i64,
+    read_committed: bool,
+) -> ListOffsetsRequest<'_> {
+    many(
+        vec![ListOffsetsTopic { name: topic, partitions: vec![asked(partition, leader_epoch, timestamp)] }],
+        read_committed,
+    )
 }
 
 /// One partition of a request.
 pub(crate) fn asked(partition: i32, leader_epoch: i32, timestamp: i64) -> ListOffsetsPartition {
-    ListOffsetsPartition { partition_index: partition, current_leader_epoch: leader_epoch, timestamp, max_num_offsets: 1 }
+    ListOffsetsPartition {
+        partition_index: partition,
+        current_leader_epoch: leader_epoch,
+        timestamp,
+        max_num_offsets: 1,
+    }
 }
 
 /// Asks for several partitions.
@@ -37,7 +51,11 @@ pub fn single(response: &Response, topic: &str, partition: i32) -> Result<Result
     named
         .flat_map(|answered| &answered.partitions)
         .find(|answered| answered.partition_index == partition)
-        .map(|answered| if answered.error_code == 0 { Ok(offset(answered)) } else { Err(Error::broker(answered.error_code)) })
+        .map(
+            |answered| {
+                if answered.error_code == 0 { Ok(offset(answered)) } else { Err(Error::broker(answered.error_code)) }
+            },
+        )
         .ok_or_else(|| format!("an answer to ListOffsets without {topic} [{partition}]"))
 }
 

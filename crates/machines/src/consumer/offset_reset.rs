@@ -29,7 +29,8 @@ impl ResetCause {
         match self {
             Self::NoOffset => "no previously committed offset available: Local: No offset stored".to_owned(),
             Self::OutOfRange { .. } => {
-                "fetch failed due to requested offset not available on the broker: Broker: Offset out of range".to_owned()
+                "fetch failed due to requested offset not available on the broker: Broker: Offset out of range"
+                    .to_owned()
             }
             Self::Truncated { offset, end_offset, .. } => format!(
                 "Partition log truncation detected at offset {offset}: broker end offset is {end_offset}: Local: Partition log truncation detected"
@@ -85,16 +86,14 @@ mod tests {
     fn the_policy_chooses_and_error_has_the_originals_words() {
         let topic: Arc<str> = "t".into();
         let gone = ResetCause::OutOfRange { offset: 100, broker: NodeId(0) };
-        assert_eq!(
-            reset(OffsetReset::Latest, ResetCause::NoOffset, &topic, 0),
-            Reset::To(StartOffset::End, None)
-        );
+        assert_eq!(reset(OffsetReset::Latest, ResetCause::NoOffset, &topic, 0), Reset::To(StartOffset::End, None));
         let line = "t [0]: offset reset (at offset 100, broker 0) to offset BEGINNING: fetch failed due to requested offset not available on the broker: Broker: Offset out of range";
         assert_eq!(
             reset(OffsetReset::Earliest, gone, &topic, 0),
             Reset::To(StartOffset::Beginning, Some(line.to_owned()))
         );
-        let text = "fetch failed due to requested offset not available on the broker: Broker: Offset out of range (broker 0)";
+        let text =
+            "fetch failed due to requested offset not available on the broker: Broker: Offset out of range (broker 0)";
         assert_eq!(
             reset(OffsetReset::Error, gone, &topic, 0),
             Reset::Fail(100, Error::with_text(Kind::AutoOffsetReset, text))

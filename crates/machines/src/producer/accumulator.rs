@@ -14,7 +14,7 @@ use super::chunks::{LINKED_FROM, Pool, size_of};
 pub use super::open_batch::NewRecord;
 use super::open_batch::{CHUNKS, Linked, OpenBatch, Short};
 use super::partitioner::{self, Choice};
-use super::reports::{ReportBatch, ReportRun, Reports};
+use super::reports::Reports;
 use super::unassigned;
 use crate::config::{Partitioner, ProducerSettings};
 use crate::error::Error;
@@ -104,7 +104,7 @@ fn linked(record: &NewRecord<'_>) -> Linked {
     tail.extend_from_slice(value);
     let end = tail.len();
     tail.resize(end + record.headers.size(), 0);
-    ottla_protocol::records::write_header_tail(&mut tail[end..], record.headers);
+    ottla_protocol::records::writer::write_header_tail(&mut tail[end..], record.headers);
     // The longest prefix has 5 varints of at most 10 bytes.
     Linked { prefix: Chunk::new(record.key.map_or(0, <[u8]>::len) + 64), tail: Chunk::filled(tail) }
 }

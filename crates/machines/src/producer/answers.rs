@@ -29,7 +29,8 @@ pub(super) fn ask_for_id(sender: &mut Sender, now: Now, network: &mut Network, o
     let Some(connection) = network.any_ready(now, Lane::General) else { return };
     let Some(ids) = &mut sender.idempotence else { return };
     let Some(version) = network.version(connection, ApiKey::InitProducerId) else {
-        let text = "The broker does not support idempotent producers: check its version or set enable.idempotence=false";
+        let text =
+            "The broker does not support idempotent producers: check its version or set enable.idempotence=false";
         return sender.fail(Error::with_text(Kind::UnsupportedFeature, text).into_fatal(), now, outbox);
     };
     let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
@@ -167,7 +168,11 @@ impl Sender {
             }
             Err(error) => {
                 ids.again(again_us);
-                network.distrust(now, response.connection, &format!("an answer to InitProducerId that cannot be read ({error})"));
+                network.distrust(
+                    now,
+                    response.connection,
+                    &format!("an answer to InitProducerId that cannot be read ({error})"),
+                );
             }
         }
     }
@@ -182,9 +187,8 @@ impl Sender {
     /// Whether an earlier batch of the same partition carries a sequence and has no outcome yet.
     fn earlier_open(&self, batch: &Batch) -> bool {
         let key = (batch.topic, batch.partition);
-        let earlier = |other: &Batch| {
-            (other.topic, other.partition) == key && other.id < batch.id && other.sequenced.is_some()
-        };
+        let earlier =
+            |other: &Batch| (other.topic, other.partition) == key && other.id < batch.id && other.sequenced.is_some();
         self.sent.values().any(|sent| sent.batches.iter().any(earlier))
             || self.queues.get(&key).is_some_and(|queue| queue.batches.iter().any(earlier))
     }
@@ -241,7 +245,13 @@ impl Sender {
         self.finish(now, batch, outcome, Vec::new());
     }
 
-    fn finish(&mut self, now: Now, mut batch: Batch, outcome: Result<Verdict, Error>, record_errors: Vec<(u32, Error)>) {
+    fn finish(
+        &mut self,
+        now: Now,
+        mut batch: Batch,
+        outcome: Result<Verdict, Error>,
+        record_errors: Vec<(u32, Error)>,
+    ) {
         let (messages, bytes) = (batch.count as usize, batch.bytes);
         let (attached, attached_bytes) = (batch.attached as usize, batch.attached_bytes);
         let mut ended = Ended { messages, bytes, attached, attached_bytes, report: None, chunks: Vec::new() };

@@ -33,7 +33,8 @@ pub struct Segment<A>(Vec<Entry<A>>);
 
 impl<A> Segment<A> {
     pub fn new() -> Self {
-        let empty = |_| Entry { attachment: None, place: Place { index: 0, chunk: 0, position: 0, bytes: 0 }, next: NONE };
+        let empty =
+            |_| Entry { attachment: None, place: Place { index: 0, chunk: 0, position: 0, bytes: 0 }, next: NONE };
         Self((0..SEGMENT).map(empty).collect())
     }
 }
@@ -107,7 +108,11 @@ impl<A> Attachments<A> {
 
     /// Visits all that are attached, in no order that means anything.
     pub fn each(&self, mut visit: impl FnMut(&A)) {
-        self.segments.iter().flat_map(|segment| &segment.0).filter_map(|entry| entry.attachment.as_ref()).for_each(&mut visit);
+        self.segments
+            .iter()
+            .flat_map(|segment| &segment.0)
+            .filter_map(|entry| entry.attachment.as_ref())
+            .for_each(&mut visit);
     }
 }
 

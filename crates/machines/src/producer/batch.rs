@@ -2,7 +2,8 @@
 use std::sync::Arc;
 
 use ottla_protocol::compression::Codec;
-use ottla_protocol::records::{BATCH_HEADER_LEN, BatchHeader, MAGIC, TimestampType};
+use ottla_protocol::records::header::MAGIC;
+use ottla_protocol::records::{BATCH_HEADER_LEN, BatchHeader, TimestampType};
 
 use super::attachments::Place;
 use super::open_batch::OpenBatch;

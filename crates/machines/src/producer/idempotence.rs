@@ -108,8 +108,13 @@ mod tests {
         ids.asked();
         assert!(!ids.wants_id(0));
         ids.answered(7, 1);
-        let base = |ids: &mut Idempotence, partition, count| ids.next(partition, count).map(|sequenced| sequenced.base_sequence);
-        assert_eq!([base(&mut ids, (0, 0), 10), base(&mut ids, (0, 0), 5), base(&mut ids, (0, 1), 1)], [Some(0), Some(10), Some(0)]);
+        let base = |ids: &mut Idempotence, partition, count| {
+            ids.next(partition, count).map(|sequenced| sequenced.base_sequence)
+        };
+        assert_eq!(
+            [base(&mut ids, (0, 0), 10), base(&mut ids, (0, 0), 5), base(&mut ids, (0, 1), 1)],
+            [Some(0), Some(10), Some(0)]
+        );
         base(&mut ids, (0, 0), i32::MAX as u32 - 15);
         assert_eq!(base(&mut ids, (0, 0), 3), Some(i32::MAX));
         assert_eq!(base(&mut ids, (0, 0), 1), Some(2));

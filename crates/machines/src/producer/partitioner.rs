@@ -26,7 +26,10 @@ pub fn choose(partitioner: Partitioner, key: Option<&[u8]>, count: u32) -> Choic
         (Some(key @ [_, ..]), _) => keyed(key),
         // An empty key is any key for CRC32 (librdkafka), and a key like others for the rest.
         (Some(key), Partitioner::Murmur2Random | Partitioner::Fnv1aRandom) => keyed(key),
-        (None | Some(_), Partitioner::ConsistentRandom | Partitioner::Murmur2Random | Partitioner::Fnv1aRandom | Partitioner::Random) => Choice::Any,
+        (
+            None | Some(_),
+            Partitioner::ConsistentRandom | Partitioner::Murmur2Random | Partitioner::Fnv1aRandom | Partitioner::Random,
+        ) => Choice::Any,
         (key, _) => keyed(key.unwrap_or_default()),
     }
 }

@@ -8,7 +8,7 @@ use ottla_protocol::records::{RawHeaders, RecordView, read_record};
 use super::attachments::{Attachments, NONE, Place};
 use super::unassigned;
 use crate::error::{Error, Kind};
-use crate::machine::{Body, Chunk};
+use crate::machine::Body;
 
 /// How the records of an ended batch are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,12 @@ impl ReportBatch {
             Layout::Unassigned => {
                 let (record, ..) = unassigned::read(&self.topic, bytes);
                 let headers = record.headers.into();
-                Some(ReportedRecord { key: record.key, value: record.value, headers, timestamp_ms: record.timestamp_ms })
+                Some(ReportedRecord {
+                    key: record.key,
+                    value: record.value,
+                    headers,
+                    timestamp_ms: record.timestamp_ms,
+                })
             }
             Layout::Wire => self.on_wire(place.chunk as usize, bytes),
         }

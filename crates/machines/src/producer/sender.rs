@@ -223,7 +223,8 @@ impl Sender {
             let topic = &mut self.topics[number];
             let Some(known) = metadata.topic(&topic.name) else { continue };
             if known.error != 0 {
-                let gone = !Error::broker(known.error).is_retriable() || self.unknown_for_too_long(now, number, metadata);
+                let gone =
+                    !Error::broker(known.error).is_retriable() || self.unknown_for_too_long(now, number, metadata);
                 if gone && self.topics[number].refused != Some(known.error) {
                     let (code, topic) = (known.error, &mut self.topics[number]);
                     topic.refused = Some(code);
@@ -257,7 +258,8 @@ impl Sender {
 
     fn refuse_topic(&mut self, now: Now, number: usize, code: i16) {
         const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-        let error = if code == UNKNOWN_TOPIC_OR_PARTITION { Error::new(Kind::UnknownTopic) } else { Error::broker(code) };
+        let error =
+            if code == UNKNOWN_TOPIC_OR_PARTITION { Error::new(Kind::UnknownTopic) } else { Error::broker(code) };
         let mut gone: Vec<Batch> = self.topics[number].unassigned.drain(..).collect();
         for (_, queue) in self.queues.iter_mut().filter(|((topic, _), _)| *topic == number as u32) {
             gone.extend(queue.batches.drain(..));
@@ -444,9 +446,12 @@ impl Sender {
     pub fn deadline(&self, now: Now) -> Option<u64> {
         let fronts = self.queues.values().filter_map(|queue| queue.batches.front());
         let times = fronts.chain(self.topics.iter().filter_map(|topic| topic.unassigned.front()));
-        let times = times.flat_map(|batch| [batch.expires_us, batch.not_before_us]).filter(|until| *until > now.mono_us);
+        let times =
+            times.flat_map(|batch| [batch.expires_us, batch.not_before_us]).filter(|until| *until > now.mono_us);
         let id = match self.idempotence.as_ref().map(Idempotence::state) {
-            Some(super::idempotence::State::Unset { not_before_us }) if not_before_us > now.mono_us => Some(not_before_us),
+            Some(super::idempotence::State::Unset { not_before_us }) if not_before_us > now.mono_us => {
+                Some(not_before_us)
+            }
             _ => None,
         };
         times.chain(self.linger_until_us.map(|until| until.max(now.mono_us + 1))).chain(id).min()

@@ -119,7 +119,8 @@ mod tests {
         batch.chunks.push(Chunk::new(4096));
         let headers = EncodedHeaders { count: 1, bytes: &[2, b'h', 2, b'v'] };
         let record = |partition, key, value| NewRecord { topic: "t", partition, key, value, headers, timestamp_ms: -5 };
-        let all = [record(-1, Some(&b"k"[..]), None), record(3, None, Some(&b"value"[..])), record(0, Some(b""), Some(b""))];
+        let all =
+            [record(-1, Some(&b"k"[..]), None), record(3, None, Some(&b"value"[..])), record(0, Some(b""), Some(b""))];
         for (number, record) in all.iter().enumerate() {
             let place = write(&mut batch, record);
             note_ticket(&mut batch, place, number as u32 + 10);
@@ -131,7 +132,10 @@ mod tests {
         for (index, (record, ticket)) in back.iter().enumerate() {
             let original = &all[if index == 3 { 1 } else { index }];
             assert_eq!(*ticket, if index == 3 { NONE } else { index as u32 + 10 });
-            assert_eq!((record.partition, record.key, record.value), (original.partition, original.key, original.value));
+            assert_eq!(
+                (record.partition, record.key, record.value),
+                (original.partition, original.key, original.value)
+            );
             assert_eq!((record.headers, record.timestamp_ms), (headers, -5));
         }
     }

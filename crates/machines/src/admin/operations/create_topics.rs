@@ -37,7 +37,14 @@ pub struct CreateTopics {
 }
 
 impl CreateTopics {
-    pub(super) fn send(&self, now: Now, connection: ConnectionId, network: &mut Network, tag: Tag, timeout_us: u64) -> Result<(), Error> {
+    pub(super) fn send(
+        &self,
+        now: Now,
+        connection: ConnectionId,
+        network: &mut Network,
+        tag: Tag,
+        timeout_us: u64,
+    ) -> Result<(), Error> {
         let version = network.version(connection, ApiKey::CreateTopics).ok_or_else(|| not_spoken("CreateTopics"))?;
         let request = CreateTopicsRequest {
             topics: self.topics.iter().map(creatable).collect(),

@@ -24,11 +24,19 @@ pub struct DeleteTopics {
 }
 
 impl DeleteTopics {
-    pub(super) fn send(&self, now: Now, connection: ConnectionId, network: &mut Network, tag: Tag, timeout_us: u64) -> Result<(), Error> {
+    pub(super) fn send(
+        &self,
+        now: Now,
+        connection: ConnectionId,
+        network: &mut Network,
+        tag: Tag,
+        timeout_us: u64,
+    ) -> Result<(), Error> {
         let version = network.version(connection, ApiKey::DeleteTopics).ok_or_else(|| not_spoken("DeleteTopics"))?;
         let mut request = DeleteTopicsRequest { timeout_ms: self.operation_timeout_ms, ..Default::default() };
         if version >= BY_STATE {
-            request.topics = self.topics.iter().map(|name| DeleteTopicState { name: Some(name), ..Default::default() }).collect();
+            request.topics =
+                self.topics.iter().map(|name| DeleteTopicState { name: Some(name), ..Default::default() }).collect();
         } else {
             request.topic_names = self.topics.iter().map(|name| &**name).collect();
         }
@@ -38,7 +46,10 @@ impl DeleteTopics {
     pub(super) fn judge(&self, response: &Response) -> Verdict {
         match DeleteTopicsResponse::decode(&mut Reader::new(response.body()), response.version) {
             Ok(found) => {
-                let results = found.responses.iter().map(|topic| (topic.name.unwrap_or_default(), topic.error_code, topic.error_message));
+                let results = found
+                    .responses
+                    .iter()
+                    .map(|topic| (topic.name.unwrap_or_default(), topic.error_code, topic.error_message));
                 named(self.topics.iter(), results, Reply::Topics)
             }
             Err(error) => Verdict::Unreadable(format!("an answer to DeleteTopics that cannot be read ({error})")),

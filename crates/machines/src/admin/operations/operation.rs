@@ -36,7 +36,14 @@ impl Operation {
     }
 
     /// Sends the request; an error says why it cannot be asked of this broker.
-    pub fn send(&self, now: Now, connection: ConnectionId, network: &mut Network, tag: Tag, timeout_us: u64) -> Result<(), Error> {
+    pub fn send(
+        &self,
+        now: Now,
+        connection: ConnectionId,
+        network: &mut Network,
+        tag: Tag,
+        timeout_us: u64,
+    ) -> Result<(), Error> {
         match self {
             Operation::CreateTopics(operation) => operation.send(now, connection, network, tag, timeout_us),
             Operation::DeleteTopics(operation) => operation.send(now, connection, network, tag, timeout_us),

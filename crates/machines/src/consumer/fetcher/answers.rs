@@ -21,7 +21,14 @@ pub(crate) struct Source<'a> {
 
 impl Fetcher {
     /// An answer to one of this fetcher's requests.
-    pub fn response(&mut self, now: Now, response: Response, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
+    pub fn response(
+        &mut self,
+        now: Now,
+        response: Response,
+        network: &mut Network,
+        metadata: &mut Metadata,
+        outbox: &mut Outbox,
+    ) {
         match response.tag {
             Tag::Fetch(tag) => self.fetched(now, tag, response, network, metadata, outbox),
             Tag::ListOffsets(tag) => {
@@ -32,7 +39,15 @@ impl Fetcher {
         }
     }
 
-    fn fetched(&mut self, now: Now, tag: u64, response: Response, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
+    fn fetched(
+        &mut self,
+        now: Now,
+        tag: u64,
+        response: Response,
+        network: &mut Network,
+        metadata: &mut Metadata,
+        outbox: &mut Outbox,
+    ) {
         let Some(flight) = self.flights.remove(&tag) else { return };
         self.budget.give_back(flight.reserved);
         let size = response.frame.as_slice().len();
@@ -156,7 +171,10 @@ impl Fetcher {
             return;
         }
         partition.eof_at = Some(offset);
-        let text = format!("Fetch from broker {node} reached end of partition at offset {offset} (HighwaterMark {})", data.high_watermark);
+        let text = format!(
+            "Fetch from broker {node} reached end of partition at offset {offset} (HighwaterMark {})",
+            data.high_watermark
+        );
         let error = Error::with_text(Kind::PartitionEof, text);
         let (topic, number) = (partition.topic.clone(), partition.partition);
         let item = Item::Error(Box::new(PartitionError { topic, partition: number, offset, error }));

@@ -61,7 +61,8 @@ impl Fetcher {
                 codec.err().map(|error| (Kind::BadCompression, error.to_string()))
             };
             if let Some((kind, what)) = wrong {
-                let next_offset = behind(&header, offset, data.high_watermark, records.get(range.end..).unwrap_or_default());
+                let next_offset =
+                    behind(&header, offset, data.high_watermark, records.get(range.end..).unwrap_or_default());
                 if self.bad_batch(slot, Bad { base_offset: header.base_offset, next_offset, kind, what }) {
                     continue;
                 }
@@ -111,11 +112,21 @@ impl Fetcher {
     }
 
     /// A batch came back from the work thread.
-    pub(crate) fn decompressed(&mut self, slot: usize, epoch: u64, job: u64, result: Result<Vec<u8>, CompressionError>) {
-        let Some(partition) = self.partitions.get_mut(slot).filter(|partition| partition.epoch == epoch) else { return };
+    pub(crate) fn decompressed(
+        &mut self,
+        slot: usize,
+        epoch: u64,
+        job: u64,
+        result: Result<Vec<u8>, CompressionError>,
+    ) {
+        let Some(partition) = self.partitions.get_mut(slot).filter(|partition| partition.epoch == epoch) else {
+            return;
+        };
         let waits = |pending: &Pending| matches!(pending, Pending::Decompressing { job: waits, .. } if *waits == job);
         let Some(index) = partition.pending.iter().position(waits) else { return };
-        let Some(Pending::Decompressing { header, from, second_try, buffer_id, bytes, .. }) = partition.pending.get(index) else {
+        let Some(Pending::Decompressing { header, from, second_try, buffer_id, bytes, .. }) =
+            partition.pending.get(index)
+        else {
             return;
         };
         let (header, from, second_try, buffer_id, bytes) = (*header, *from, *second_try, *buffer_id, *bytes);
@@ -194,7 +205,8 @@ impl Fetcher {
             return self.report(slot, epoch, offset, Error::with_text(Kind::NotImplemented, text));
         }
         let base_offset = rest.first_chunk::<8>().map_or(offset, |bytes| i64::from_be_bytes(*bytes));
-        let bad = Bad { base_offset, next_offset: offset.saturating_add(1), kind: Kind::BadMessage, what: error.to_string() };
+        let bad =
+            Bad { base_offset, next_offset: offset.saturating_add(1), kind: Kind::BadMessage, what: error.to_string() };
         self.bad_batch(slot, bad);
     }
 }

@@ -121,7 +121,13 @@ impl Fetcher {
     }
 
     /// Asks for the offsets of logical starts, or settles them by the policy.
-    pub(crate) fn send_queries(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
+    pub(crate) fn send_queries(
+        &mut self,
+        now: Now,
+        network: &mut Network,
+        metadata: &mut Metadata,
+        outbox: &mut Outbox,
+    ) {
         let mut wanted: BTreeMap<NodeId, Vec<(usize, i32, StartOffset)>> = BTreeMap::new();
         for slot in 0..self.partitions.len() {
             if let Phase::Start(start) = self.partitions[slot].phase {
@@ -149,7 +155,8 @@ impl Fetcher {
         let mut topics: Vec<ListOffsetsTopic<'_>> = Vec::new();
         for (slot, leader_epoch, start) in slots {
             let partition = &self.partitions[*slot];
-            let timestamp = if *start == StartOffset::Beginning { list_offsets::EARLIEST } else { list_offsets::LATEST };
+            let timestamp =
+                if *start == StartOffset::Beginning { list_offsets::EARLIEST } else { list_offsets::LATEST };
             let asked: ListOffsetsPartition = list_offsets::asked(partition.partition, *leader_epoch, timestamp);
             match topics.last_mut() {
                 Some(topic) if topic.name == &*partition.topic => topic.partitions.push(asked),
@@ -182,7 +189,9 @@ impl Fetcher {
         }
         metadata.request_update(now);
         let error = match metadata.topic(&topic) {
-            Some(known) if known.error == 0 && usize::try_from(number).is_ok_and(|at| at < known.partitions.len()) => return None,
+            Some(known) if known.error == 0 && usize::try_from(number).is_ok_and(|at| at < known.partitions.len()) => {
+                return None;
+            }
             Some(known) if known.error == 0 => {
                 let text = format!("{topic} [{number}]: the topic has {} partitions", known.partitions.len());
                 Error::with_text(Kind::UnknownPartition, text)

@@ -15,7 +15,7 @@ use super::super::budget::Budget;
 use super::super::fetch_buffer::View;
 use super::super::positions::StartOffset;
 use crate::client::Outbox;
-use crate::config::{Isolation, OffsetReset, ConsumerSettings};
+use crate::config::{ConsumerSettings, Isolation, OffsetReset};
 use crate::connection::backoff::Backoff;
 use crate::connection::{Failure, Network, Tag};
 use crate::error::{Error, Kind};
@@ -240,7 +240,8 @@ impl Fetcher {
             if let Item::Batch(batch) = item {
                 let bytes = batch.bytes as usize;
                 self.budget.done(batch.buffer_id, bytes);
-                let slot = self.partitions.get_mut(batch.slot as usize).filter(|partition| partition.epoch == batch.epoch);
+                let slot =
+                    self.partitions.get_mut(batch.slot as usize).filter(|partition| partition.epoch == batch.epoch);
                 if let Some(partition) = slot {
                     partition.held = partition.held.saturating_sub(bytes);
                 }
