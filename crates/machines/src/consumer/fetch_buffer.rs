@@ -67,7 +67,6 @@ pub struct Displaced {
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) topic: Arc<str>,
-    pub(crate) topic_index: u32,
     pub(crate) partition: i32,
     pub(crate) epoch: u64,
     pub(crate) begin: StartOffset,
@@ -269,7 +268,6 @@ impl FetchBuffer {
     pub(crate) fn view(&self, slot: &Slot) -> View {
         View {
             topic: Arc::clone(&self.topics[slot.topic as usize]),
-            topic_index: slot.topic,
             partition: slot.partition,
             epoch: slot.epoch,
             begin: slot.begin,

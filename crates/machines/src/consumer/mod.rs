@@ -16,6 +16,8 @@ mod offset_reset;
 pub mod positions;
 pub mod take;
 pub mod taken;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{PartitionError, TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE};
 pub use fetch_buffer::{Displaced, FetchBuffer, Position, PreparedAssignment};

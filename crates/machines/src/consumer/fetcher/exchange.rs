@@ -1,8 +1,6 @@
 //! The hold of the lock in which the fetcher and the fetch buffer meet: nothing is allocated or dropped in it (E6).
 use std::mem;
 
-#[cfg(test)]
-use super::super::batch::Item;
 use super::super::fetch_buffer::{FetchBuffer, MOST_NODES, Refused};
 use super::state::Fetcher;
 use crate::client::Edges;
@@ -108,11 +106,5 @@ impl Fetcher {
             }
         }
         false
-    }
-
-    /// Bytes that wait to be handed to the fetch buffer.
-    #[cfg(test)]
-    pub(crate) fn outgoing_bytes(&self) -> usize {
-        self.outgoing.iter().map(|(_, _, item)| Item::bytes(item)).sum()
     }
 }

@@ -156,8 +156,6 @@ pub struct Fetcher {
     pub(crate) told: bool,
     /// A response was as large as it was allowed to be while there was more.
     pub(crate) may_grow: bool,
-    /// Batches in buffers that are mostly done, to be copied out (E15).
-    pub(crate) sparse: Vec<u64>,
     pub(crate) spare: Vec<Vec<u8>>,
     deadline_us: Option<u64>,
 }
@@ -189,7 +187,6 @@ impl Fetcher {
             waits: false,
             told: false,
             may_grow: false,
-            sparse: Vec::new(),
             spare: Vec::new(),
             deadline_us: None,
         }
@@ -259,11 +256,6 @@ impl Fetcher {
 
     pub(crate) fn current(&mut self, slot: usize, epoch: u64) -> Option<&mut Partition> {
         self.partitions.get_mut(slot).filter(|partition| partition.epoch == epoch)
-    }
-
-    pub(crate) fn tag(&mut self) -> u64 {
-        self.next_tag += 1;
-        self.next_tag
     }
 
     /// A request was lost: its partitions are asked for again.

@@ -1,0 +1,7 @@
+//! Scenarios of the consumer in virtual time, with answers written by hand.
+//!
+//! `world` plays driver and brokers: it answers handshakes and metadata by itself, a test answers Fetch and ListOffsets.
+//! `answers` writes batches and responses.
+mod answers;
+mod reading;
+mod world;
