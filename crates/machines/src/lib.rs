@@ -20,3 +20,5 @@ pub mod machine;
 pub mod metadata;
 pub mod producer;
 pub mod random;
+#[cfg(test)]
+mod scenario;

@@ -19,7 +19,7 @@ pub enum Verdict {
 
 /// The highest version of ApiVersions that we ask with first.
 pub fn first_version() -> i16 {
-    ApiVersionsRequest::MAX_VERSION
+    ApiKey::ApiVersions.latest_stable_version()
 }
 
 /// The request; brokers log name and version (KIP-511).

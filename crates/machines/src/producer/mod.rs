@@ -21,6 +21,8 @@ mod placing;
 pub mod produce_request;
 pub mod reports;
 pub mod sender;
+#[cfg(test)]
+mod tests;
 pub mod unassigned;
 
 pub use accumulator::{Accumulator, Appended, Needs, NewRecord, Refused, Supply};

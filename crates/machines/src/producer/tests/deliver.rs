@@ -1,0 +1,112 @@
+//! What an answer means when nothing is wrong with connections: offsets, times, errors of batches and of records.
+use super::scene::{Reply, Scene, code};
+use crate::config::Compression;
+use crate::scenario::{MS, SECOND, producer_settings};
+
+fn two_records(scene: &mut Scene) {
+    scene.produce(0, b"a", Some(1));
+    scene.produce(0, b"b", Some(2));
+    scene.pass(10 * MS);
+}
+
+#[test]
+fn offsets_follow_the_base_offset() {
+    let mut scene = Scene::new(&producer_settings());
+    two_records(&mut scene);
+    scene.answer(&Reply { base_offset: 41, log_append_time_ms: -1, ..Reply::default() });
+    scene.turn();
+    assert_eq!(scene.serve(), [(1, 41, None), (2, 42, None)]);
+    assert!(scene.edges.iter().any(|edges| edges.reports));
+}
+
+#[test]
+fn requests_go_to_the_leader_on_the_produce_lane_with_the_topics_id() {
+    let mut scene = Scene::new(&producer_settings());
+    scene.produce(0, b"a", None);
+    scene.produce(1, b"b", None);
+    scene.pass(10 * MS);
+    let mut nodes: Vec<_> = scene.got().iter().map(|got| (got.asked.node.0, got.partition, got.asked.version)).collect();
+    nodes.sort_unstable();
+    assert_eq!(nodes, [(0, 0, 13), (1, 1, 13)]);
+    assert!(scene.got().iter().all(|got| got.asked.lane == crate::machine::Lane::Produce));
+}
+
+#[test]
+fn brokers_without_topic_ids_get_names() {
+    let mut scene = Scene::new(&producer_settings());
+    scene.scenario.caps.insert(ottla_protocol::api::ApiKey::Produce, 9);
+    two_records(&mut scene);
+    assert_eq!(scene.got()[0].asked.version, 9);
+    scene.answer(&Reply { base_offset: 1, log_append_time_ms: -1, ..Reply::default() });
+    scene.turn();
+    assert_eq!(scene.serve(), [(1, 1, None), (2, 2, None)]);
+}
+
+#[test]
+fn acks_0_counts_as_delivered_when_sent() {
+    let mut settings = producer_settings();
+    settings.acks = 0;
+    let mut scene = Scene::new(&settings);
+    two_records(&mut scene);
+    assert_eq!(scene.serve(), [(1, -1, None), (2, -1, None)]);
+}
+
+#[test]
+fn a_refused_batch_fails_at_once() {
+    const MESSAGE_TOO_LARGE: i16 = 10;
+    let mut scene = Scene::new(&producer_settings());
+    two_records(&mut scene);
+    scene.answer(&code(MESSAGE_TOO_LARGE));
+    scene.turn();
+    assert_eq!(scene.serve(), [(1, -1, Some(10)), (2, -1, Some(10))]);
+}
+
+#[test]
+fn a_refused_record_takes_the_others_of_its_batch_along() {
+    const INVALID_RECORD: i16 = 87;
+    let mut scene = Scene::new(&producer_settings());
+    two_records(&mut scene);
+    scene.answer(&Reply { refused: vec![(1, "no key")], ..code(INVALID_RECORD) });
+    scene.turn();
+    assert_eq!(scene.serve(), [(1, -1, Some(-138)), (2, -1, Some(87))]);
+}
+
+#[test]
+fn compressed_batches_keep_their_order_and_their_records_for_reports() {
+    let mut settings = producer_settings();
+    settings.codec = Compression::Lz4;
+    settings.batch_num_messages = 100;
+    let mut scene = Scene::new(&settings);
+    let value = [b'z'; 200];
+    for number in 0..250 {
+        scene.produce(0, &value, Some(number));
+    }
+    scene.shared.flush();
+    scene.turn();
+    let codecs: Vec<_> = scene.got().iter().map(|got| got.header.codec().expect("a codec").name()).collect();
+    assert_eq!(codecs, ["lz4", "lz4", "lz4"]);
+    assert!(scene.got().iter().all(|got| got.header.whole_length() < 2000));
+    let mut reports = Vec::new();
+    for base in [0, 100, 200] {
+        scene.answer(&Reply { base_offset: base, log_append_time_ms: -1, ..Reply::default() });
+        scene.turn();
+        reports.extend(scene.serve());
+    }
+    assert_eq!(reports, (0..250).map(|number| (number, i64::from(number), None)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_topic_that_does_not_exist_fails_its_records_after_a_while_and_then_at_once() {
+    let mut scene = Scene::new(&producer_settings());
+    scene.scenario.topics.clear();
+    two_records(&mut scene);
+    scene.pass(20 * SECOND);
+    assert_eq!(scene.serve(), []);
+    scene.pass(15 * SECOND);
+    assert_eq!(scene.serve(), [(1, -1, Some(-188)), (2, -1, Some(-188))]);
+    let refused = scene.append(&Scene::record(0, b"x"), None);
+    assert_eq!(refused, Err(crate::producer::Refused::Topic(3)));
+    scene.scenario.topic("t", &[(0, 1), (1, 1)]);
+    scene.pass(400 * SECOND);
+    assert!(scene.append(&Scene::record(0, b"x"), None).is_ok(), "a topic that came to be is found");
+}

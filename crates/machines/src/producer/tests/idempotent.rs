@@ -1,0 +1,160 @@
+//! Producer id, epoch and sequences after each error (KIP-98).
+use super::scene::{Reply, Scene, code};
+use crate::machine::NodeId;
+use crate::scenario::{MS, SECOND, producer_settings};
+
+const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
+const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
+const UNKNOWN_PRODUCER_ID: i16 = 59;
+const PRODUCER_FENCED: i16 = 90;
+const MESSAGE_TOO_LARGE: i16 = 10;
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+
+fn scene() -> Scene {
+    let mut settings = producer_settings();
+    (settings.idempotence, settings.batch_num_messages) = (true, 2);
+    Scene::new(&settings)
+}
+
+/// Producer id and base sequence of each batch that waits.
+fn sequences(scene: &Scene) -> Vec<(i64, i32)> {
+    scene.got().iter().map(|got| (got.header.producer_id, got.header.base_sequence)).collect()
+}
+
+fn three_batches(scene: &mut Scene) {
+    for number in 0..6_u8 {
+        scene.produce(0, &[number], Some(u32::from(number)));
+    }
+    scene.pass(10 * MS);
+    assert_eq!(sequences(scene), [(1000, 0), (1000, 2), (1000, 4)]);
+}
+
+fn ok(scene: &mut Scene) {
+    scene.answer(&Reply { log_append_time_ms: -1, ..Reply::default() });
+    scene.turn();
+}
+
+#[test]
+fn sequences_run_on_per_partition() {
+    let mut scene = scene();
+    three_batches(&mut scene);
+    scene.answer_all(SECOND);
+    scene.produce(0, b"x", None);
+    scene.produce(1, b"y", None);
+    scene.pass(10 * MS);
+    let mut all = sequences(&scene);
+    all.sort_unstable();
+    assert_eq!(all, [(1000, 0), (1000, 6)]);
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_with_the_same_sequence() {
+    let mut scene = scene();
+    three_batches(&mut scene);
+    scene.scenario.disconnect(NodeId(0));
+    scene.pass(500 * MS);
+    assert_eq!(sequences(&scene), [(1000, 0), (1000, 2), (1000, 4)]);
+    scene.answer(&code(DUPLICATE_SEQUENCE_NUMBER));
+    scene.turn();
+    assert_eq!(scene.serve(), [(0, -1, None), (1, -1, None)], "a duplicate is a success");
+}
+
+#[test]
+fn what_follows_a_retried_batch_is_retried_behind_it() {
+    let mut scene = scene();
+    three_batches(&mut scene);
+    scene.answer(&code(NOT_LEADER_OR_FOLLOWER));
+    scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
+    scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
+    scene.pass(2 * SECOND);
+    assert_eq!(sequences(&scene)[0], (1000, 0));
+    scene.answer_all(10 * SECOND);
+    let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).collect();
+    assert_eq!(values, [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_broker_that_lost_the_sequences_gets_a_new_id() {
+    for error in [OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID] {
+        let mut scene = scene();
+        three_batches(&mut scene);
+        ok(&mut scene);
+        scene.answer(&code(error));
+        scene.answer(&code(error));
+        scene.pass(2 * SECOND);
+        assert_eq!(sequences(&scene), [(1001, 0), (1001, 2)], "{error}");
+        scene.answer_all(SECOND);
+        let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).collect();
+        assert_eq!(values, [0, 1, 2, 3, 4, 5]);
+    }
+}
+
+#[test]
+fn a_rejected_batch_leaves_no_gap_behind() {
+    let mut scene = scene();
+    three_batches(&mut scene);
+    scene.answer(&code(MESSAGE_TOO_LARGE));
+    scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
+    scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
+    scene.pass(2 * SECOND);
+    assert_eq!(scene.serve(), [(0, -1, Some(10)), (1, -1, Some(10))]);
+    assert_eq!(sequences(&scene), [(1001, 0), (1001, 2)]);
+}
+
+#[test]
+fn while_an_outcome_is_unknown_the_old_id_is_kept() {
+    let mut settings = producer_settings();
+    (settings.idempotence, settings.batch_num_messages, settings.delivery_timeout_us) = (true, 2, 10 * SECOND);
+    let mut scene = Scene::new(&settings);
+    three_batches(&mut scene);
+    scene.answer(&code(MESSAGE_TOO_LARGE));
+    scene.scenario.disconnect(NodeId(0));
+    scene.pass(SECOND);
+    assert_eq!(sequences(&scene), [(1000, 2), (1000, 4)], "they may have been written under the old id");
+    ok(&mut scene);
+    ok(&mut scene);
+    scene.produce(0, b"x", None);
+    scene.pass(SECOND);
+    assert_eq!(sequences(&scene), [(1001, 0)]);
+}
+
+#[test]
+fn a_gap_ends_a_gapless_producer() {
+    let mut settings = producer_settings();
+    (settings.idempotence, settings.gapless) = (true, true);
+    let mut scene = Scene::new(&settings);
+    scene.produce(0, b"a", Some(1));
+    scene.pass(10 * MS);
+    scene.answer(&code(MESSAGE_TOO_LARGE));
+    scene.turn();
+    assert_eq!(scene.scenario.errors(), [-148]);
+    assert_eq!(scene.append(&Scene::record(0, b"x"), None), Err(crate::producer::Refused::Fatal));
+}
+
+#[test]
+fn a_fenced_producer_ends() {
+    let mut scene = scene();
+    three_batches(&mut scene);
+    scene.answer(&code(PRODUCER_FENCED));
+    scene.turn();
+    assert_eq!(scene.scenario.errors(), [90]);
+    assert_eq!(scene.append(&Scene::record(0, b"x"), None), Err(crate::producer::Refused::Fatal));
+}
+
+#[test]
+fn nothing_goes_to_a_new_leader_before_the_old_one_answered() {
+    let mut scene = scene();
+    three_batches(&mut scene);
+    scene.leader(0, 1, 2);
+    scene.answer(&code(NOT_LEADER_OR_FOLLOWER));
+    scene.pass(SECOND);
+    let nodes: Vec<i32> = scene.got().iter().map(|got| got.asked.node.0).collect();
+    assert_eq!(nodes, [0, 0], "two are still with the old leader");
+    scene.scenario.disconnect(NodeId(0));
+    scene.pass(2 * SECOND);
+    let nodes: Vec<i32> = scene.got().iter().map(|got| got.asked.node.0).collect();
+    assert_eq!(nodes, [1, 1, 1]);
+    scene.answer_all(10 * SECOND);
+    let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).collect();
+    assert_eq!(values, [0, 1, 2, 3, 4, 5]);
+}

@@ -1,0 +1,6 @@
+//! Scenarios of the producer: real machine and accumulator, virtual time, answers written by hand.
+mod accumulate;
+mod deliver;
+mod idempotent;
+mod retry;
+mod scene;
