@@ -30,7 +30,7 @@ pub(crate) struct Asked {
     pub(crate) lane: Lane,
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
-    correlation_id: i32,
+    pub(crate) correlation_id: i32,
     frame: Vec<u8>,
     body: usize,
     pub(crate) at_us: u64,
@@ -116,7 +116,9 @@ impl Scenario {
                     self.connections.remove(&connection);
                     self.asked.retain(|asked| asked.connection != connection);
                 }
-                Output::Send { connection, request, .. } => self.sent(connection, request.parts().collect::<Vec<_>>().concat()),
+                Output::Send { connection, request, .. } => {
+                    self.sent(connection, request.parts().collect::<Vec<_>>().concat())
+                }
                 Output::Compute(job) => {
                     let computed = run(job, &mut self.contexts);
                     self.machine.handle(self.now, Input::Computed(computed));
@@ -136,7 +138,8 @@ impl Scenario {
         let (node, lane) = self.connections[&connection];
         let api = ApiKey::from_i16(header.api_key).expect("a known API");
         let (version, correlation_id, body) = (header.api_version, header.correlation_id, reader.position());
-        let asked = Asked { connection, node, lane, api, version, correlation_id, frame, body, at_us: self.now.mono_us };
+        let asked =
+            Asked { connection, node, lane, api, version, correlation_id, frame, body, at_us: self.now.mono_us };
         match api {
             ApiKey::ApiVersions => self.answer_versions(&asked),
             ApiKey::Metadata => self.answer_metadata(&asked),
@@ -234,7 +237,11 @@ fn answer_topic<'a>(name: &'a str, described: Option<&Described>) -> MetadataRes
     let length = name.len().min(16);
     id[..length].copy_from_slice(&name.as_bytes()[..length]);
     let Some(described) = described else {
-        return MetadataResponseTopic { name: Some(name), error_code: UNKNOWN_TOPIC_OR_PARTITION, ..Default::default() };
+        return MetadataResponseTopic {
+            name: Some(name),
+            error_code: UNKNOWN_TOPIC_OR_PARTITION,
+            ..Default::default()
+        };
     };
     let partition = |(index, (leader_id, leader_epoch)): (usize, &(i32, i32))| MetadataResponsePartition {
         partition_index: index as i32,
@@ -254,7 +261,6 @@ fn answer_topic<'a>(name: &'a str, described: Option<&Described>) -> MetadataRes
 pub(crate) fn connection_settings() -> ConnectionSettings {
     ConnectionSettings {
         client_id: "scenario".to_owned(),
-        client_rack: String::new(),
         bootstrap: vec![BootstrapServer { host: "bootstrap".to_owned(), port: 9092 }],
         address_family: AddressFamily::Any,
         address_ttl_us: SECOND,
@@ -280,6 +286,7 @@ pub(crate) fn connection_settings() -> ConnectionSettings {
         keepalive: false,
         allow_auto_create_topics: true,
         log_connection_close: true,
+        log_level: 6,
     }
 }
 

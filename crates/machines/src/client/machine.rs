@@ -145,7 +145,9 @@ impl ClientMachine {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Metadata { request, topics, deadline_us } => self.queries.ask_metadata(request, topics, deadline_us),
+            Command::Metadata { request, topics, deadline_us } => {
+                self.queries.ask_metadata(request, topics, deadline_us)
+            }
             Command::Watermarks { request, topic, partition, deadline_us } => {
                 self.queries.ask_watermarks(request, topic, partition, deadline_us);
             }
@@ -165,9 +167,13 @@ impl ClientMachine {
     fn flush_network(&mut self) {
         while let Some(output) = self.network.poll_output() {
             let output = match output {
-                NetworkOutput::Connect { connection, endpoint, node, lane } => Output::Connect { connection, endpoint, node, lane },
+                NetworkOutput::Connect { connection, endpoint, node, lane } => {
+                    Output::Connect { connection, endpoint, node, lane }
+                }
                 NetworkOutput::Close { connection } => Output::Close { connection },
-                NetworkOutput::Send { connection, correlation_id, request } => Output::Send { connection, correlation_id, request },
+                NetworkOutput::Send { connection, correlation_id, request } => {
+                    Output::Send { connection, correlation_id, request }
+                }
                 NetworkOutput::Report(report) => {
                     self.outbox.log(report.level, report.facility, report.error.message().into_owned());
                     self.outbox.error(report.error);
@@ -184,7 +190,12 @@ impl ClientMachine {
             Role::Consumer(fetcher) => fetcher.next_deadline(now),
             Role::Admin => None,
         };
-        let others = [self.network.deadline(now), self.metadata.deadline(now), self.queries.deadline(now), self.admin.deadline(now)];
+        let others = [
+            self.network.deadline(now),
+            self.metadata.deadline(now),
+            self.queries.deadline(now),
+            self.admin.deadline(now),
+        ];
         others.into_iter().flatten().chain(role).min()
     }
 }

@@ -6,10 +6,10 @@
 //! * [`machine`]: [`ClientMachine`], which only routes.
 //! * [`queries`]: questions of the application (`list_topics`, watermarks), asked again until their time is over.
 pub mod command;
-//pub mod machine;
+pub mod machine;
 pub mod outbox;
 pub mod queries;
 
 pub use command::{ClusterMetadata, Command, Edges, Event, PartitionInfo, Reply, RequestId, TopicInfo};
-//pub use machine::ClientMachine;
+pub use machine::ClientMachine;
 pub use outbox::Outbox;

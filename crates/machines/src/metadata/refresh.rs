@@ -109,6 +109,14 @@ impl Metadata {
         }
     }
 
+    /// `node` says that it does not lead the partition: nothing is sent to it until an answer names a leader.
+    pub fn not_leader(&mut self, now: Now, topic: &str, partition: i32, node: NodeId) {
+        if self.snapshot.forget_leader(topic, partition, node) {
+            self.generation += 1;
+        }
+        self.request_update(now);
+    }
+
     pub fn leader(&self, topic: &str, partition: i32) -> Option<(NodeId, i32)> {
         let partition = self.snapshot.partition(topic, partition)?;
         Some((partition.leader?, partition.leader_epoch))

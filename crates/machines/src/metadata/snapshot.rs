@@ -68,6 +68,19 @@ impl Snapshot {
         news
     }
 
+    /// The leader turned out not to lead any more: there is none until an answer names one.
+    pub fn forget_leader(&mut self, topic: &str, partition: i32, node: NodeId) -> bool {
+        let index = usize::try_from(partition).unwrap_or(usize::MAX);
+        let known = self.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(index));
+        match known.filter(|known| known.leader == Some(node)) {
+            Some(known) => {
+                known.leader = None;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Takes an answer in. Returns whether anything changed.
     pub fn update(&mut self, response: &MetadataResponse<'_>) -> bool {
         let endpoint = |host: &str, port: i32| Endpoint { host: host.into(), port: u16::try_from(port).unwrap_or(0) };

@@ -19,6 +19,7 @@ use crate::machine::{DisconnectCause, Lane, Now};
 use crate::metadata::Metadata;
 
 const NONE: i16 = 0;
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
 const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
 const INVALID_PRODUCER_EPOCH: i16 = 47;
@@ -89,6 +90,9 @@ impl Sender {
             if let Some((leader, epoch)) = verdict.leader {
                 network.add_brokers(&answer.endpoints);
                 metadata.moved(&self.topics[batch.topic as usize].name, batch.partition, leader, epoch);
+            }
+            if verdict.code == NOT_LEADER_OR_FOLLOWER && verdict.leader.is_none() {
+                metadata.not_leader(now, &self.topics[batch.topic as usize].name, batch.partition, sent.node);
             }
             self.judge(now, batch, verdict, metadata, outbox);
         }

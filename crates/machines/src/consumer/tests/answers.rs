@@ -40,7 +40,13 @@ pub(super) fn large(base: i64, count: i64, size: usize) -> Batch {
 /// The end of a transaction.
 pub(super) fn marker(base: i64, producer_id: i64, commit: bool) -> Batch {
     let key = vec![0, 0, 0, u8::from(commit)];
-    Batch { records: vec![(Some(key), Some(vec![0; 6]))], control: true, transactional: true, producer_id, ..batch(base, 0) }
+    Batch {
+        records: vec![(Some(key), Some(vec![0; 6]))],
+        control: true,
+        transactional: true,
+        producer_id,
+        ..batch(base, 0)
+    }
 }
 
 impl Batch {
@@ -117,7 +123,10 @@ pub(super) fn error(code: i16) -> Answer {
 
 impl Answer {
     pub(super) fn aborted(&self) -> Vec<AbortedTransaction> {
-        self.aborted.iter().map(|&(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset }).collect()
+        self.aborted
+            .iter()
+            .map(|&(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset })
+            .collect()
     }
 
     pub(super) fn leader(&self) -> LeaderIdAndEpoch {

@@ -27,7 +27,8 @@ fn records_come_in_order_and_the_position_follows() {
 fn a_record_has_all_its_parts() {
     let mut world = World::new(&[]);
     world.assign(&[("t", 0, StartOffset::Offset(0)), ("u", 0, StartOffset::Offset(7))]);
-    let null = Batch { records: vec![(None, None), (Some(vec![]), Some(vec![]))], broker_time: Some(77), ..batch(7, 0) };
+    let null =
+        Batch { records: vec![(None, None), (Some(vec![]), Some(vec![]))], broker_time: Some(77), ..batch(7, 0) };
     world.answer(&[Answer { topic: "u", ..answer(9, &[null]) }]);
     let mut scratch = Scratch::new();
     let Take::Record(first) = world.buffer.take(&mut scratch) else { panic!() };
@@ -118,7 +119,11 @@ fn a_partition_that_had_room_for_a_cut_batch_alone_goes_first_next_time() {
 
 #[test]
 fn a_record_larger_than_any_limit_is_read() {
-    let mut world = World::reading(&[("max.partition.fetch.bytes", "1000"), ("fetch.max.bytes", "1000"), ("message.max.bytes", "1000")]);
+    let mut world = World::reading(&[
+        ("max.partition.fetch.bytes", "1000"),
+        ("fetch.max.bytes", "1000"),
+        ("message.max.bytes", "1000"),
+    ]);
     world.answer(&[answer(2, &[large(0, 1, 3 << 20)])]);
     assert_eq!(world.take_all(), [0]);
     assert_eq!(world.answer(&[answer(2, &[batch(1, 1)])])[0].offset, 1);
@@ -127,8 +132,13 @@ fn a_record_larger_than_any_limit_is_read() {
 #[test]
 fn partitions_take_turns() {
     let mut world = World::new(&[]);
-    world.assign(&[("t", 0, StartOffset::Offset(0)), ("t", 1, StartOffset::Offset(0)), ("u", 0, StartOffset::Offset(0))]);
-    let order = |wanted: &[super::world::Wanted]| wanted.iter().map(|one| (one.topic, one.partition)).collect::<Vec<_>>();
+    world.assign(&[
+        ("t", 0, StartOffset::Offset(0)),
+        ("t", 1, StartOffset::Offset(0)),
+        ("u", 0, StartOffset::Offset(0)),
+    ]);
+    let order =
+        |wanted: &[super::world::Wanted]| wanted.iter().map(|one| (one.topic, one.partition)).collect::<Vec<_>>();
     let first = world.answer(&[answer(9, &[batch(0, 1)])]);
     assert_eq!(order(&first), [("t", 0), ("t", 1), ("u", 0)]);
     let second = world.answer(&[Answer { partition: 1, ..answer(9, &[batch(0, 1)]) }]);

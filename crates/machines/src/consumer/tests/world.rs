@@ -6,7 +6,9 @@ use std::sync::Arc;
 use ottla_protocol::api::ApiKey;
 use ottla_protocol::header::{decode_request_header, encode_response_header};
 use ottla_protocol::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
-use ottla_protocol::messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, NodeEndpoint, PartitionData};
+use ottla_protocol::messages::fetch::{
+    FetchRequest, FetchResponse, FetchableTopicResponse, NodeEndpoint, PartitionData,
+};
 use ottla_protocol::messages::list_offsets::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
@@ -48,7 +50,11 @@ pub(super) struct Wanted {
 
 #[derive(Debug)]
 pub(super) enum Question {
-    Fetch { max_bytes: i32, isolation_level: i8, partitions: Vec<Wanted> },
+    Fetch {
+        max_bytes: i32,
+        isolation_level: i8,
+        partitions: Vec<Wanted>,
+    },
     /// Topic, partition, timestamp.
     Offsets(Vec<(&'static str, i32, i64)>),
 }
@@ -174,7 +180,9 @@ impl World {
                 self.output(output);
                 busy = true;
             }
-            while !self.hold_jobs && let Some(job) = self.jobs.pop_front() {
+            while !self.hold_jobs
+                && let Some(job) = self.jobs.pop_front()
+            {
                 let computed = run(job, &mut self.contexts);
                 self.fetcher.computed(self.now, computed, &mut self.outbox);
                 busy = true;
@@ -239,7 +247,9 @@ impl World {
         let (version, correlation_id) = (header.api_version, header.correlation_id);
         let Some(&(NodeId(node), lane)) = self.connections.get(&connection) else { return };
         let question = match ApiKey::from_i16(header.api_key).unwrap() {
-            ApiKey::ApiVersions => return self.respond(connection, ApiKey::ApiVersions, version, correlation_id, &self.versions()),
+            ApiKey::ApiVersions => {
+                return self.respond(connection, ApiKey::ApiVersions, version, correlation_id, &self.versions());
+            }
             ApiKey::Metadata => {
                 self.metadata_requests += 1;
                 let request = MetadataRequest::decode(&mut reader, version).unwrap();
@@ -252,7 +262,9 @@ impl World {
                 assert_eq!((lane, request.session_id, request.session_epoch), (Lane::Fetch, 0, -1));
                 let mut partitions = Vec::new();
                 for topic in &request.topics {
-                    let known = self.topics.iter().find(|known| if version >= 13 { Uuid([known.id; 16]) == topic.topic_id } else { known.name == topic.topic });
+                    let known = self.topics.iter().find(|known| {
+                        if version >= 13 { Uuid([known.id; 16]) == topic.topic_id } else { known.name == topic.topic }
+                    });
                     let name = known.map_or("?", |topic| topic.name);
                     partitions.extend(topic.partitions.iter().map(|partition| Wanted {
                         topic: name,
@@ -267,7 +279,8 @@ impl World {
             ApiKey::ListOffsets => {
                 let request = ListOffsetsRequest::decode(&mut reader, version).unwrap();
                 assert_eq!(lane, Lane::General);
-                let names: BTreeMap<&str, &'static str> = self.topics.iter().map(|topic| (topic.name, topic.name)).collect();
+                let names: BTreeMap<&str, &'static str> =
+                    self.topics.iter().map(|topic| (topic.name, topic.name)).collect();
                 let asked = request.topics.iter().flat_map(|topic| {
                     let name = names[topic.name];
                     topic.partitions.iter().map(move |partition| (name, partition.partition_index, partition.timestamp))
@@ -280,7 +293,8 @@ impl World {
     }
 
     fn versions(&self) -> ApiVersionsResponse<'static> {
-        let range = |api: ApiKey, min_version, max_version| ApiVersion { api_key: api.as_i16(), min_version, max_version };
+        let range =
+            |api: ApiKey, min_version, max_version| ApiVersion { api_key: api.as_i16(), min_version, max_version };
         let api_keys = vec![
             range(ApiKey::Fetch, 4, self.fetch_version),
             range(ApiKey::ListOffsets, ListOffsetsRequest::MIN_VERSION, ListOffsetsRequest::MAX_VERSION),
@@ -292,19 +306,25 @@ impl World {
 
     fn respond_metadata(&mut self, connection: ConnectionId, version: i16, correlation_id: i32, names: &[String]) {
         let hosts = ["broker1", "broker2"];
-        let brokers = [1, 2].map(|node_id| MetadataResponseBroker { node_id, host: hosts[node_id as usize - 1], port: 9092, rack: None });
+        let brokers = [1, 2].map(|node_id| MetadataResponseBroker {
+            node_id,
+            host: hosts[node_id as usize - 1],
+            port: 9092,
+            rack: None,
+        });
         let mut topics = Vec::new();
         for name in names {
             let Some(topic) = self.topics.iter().find(|topic| topic.name == name) else {
                 topics.push(MetadataResponseTopic { error_code: 3, name: Some(name), ..Default::default() });
                 continue;
             };
-            let partitions = topic.leaders.iter().enumerate().map(|(index, (leader_id, leader_epoch))| MetadataResponsePartition {
-                partition_index: index as i32,
-                leader_id: *leader_id,
-                leader_epoch: *leader_epoch,
-                ..Default::default()
-            });
+            let partitions =
+                topic.leaders.iter().enumerate().map(|(index, (leader_id, leader_epoch))| MetadataResponsePartition {
+                    partition_index: index as i32,
+                    leader_id: *leader_id,
+                    leader_epoch: *leader_epoch,
+                    ..Default::default()
+                });
             topics.push(MetadataResponseTopic {
                 error_code: topic.error,
                 name: Some(topic.name),
@@ -320,7 +340,14 @@ impl World {
         self.deliver(connection, writer.into_parts().0);
     }
 
-    fn respond<'a>(&mut self, connection: ConnectionId, api: ApiKey, version: i16, correlation_id: i32, response: &impl Message<'a>) {
+    fn respond<'a>(
+        &mut self,
+        connection: ConnectionId,
+        api: ApiKey,
+        version: i16,
+        correlation_id: i32,
+        response: &impl Message<'a>,
+    ) {
         let mut writer = Writer::with_capacity(256);
         encode_response_header(&mut writer, api, version, correlation_id);
         response.encode(&mut writer, version).unwrap();

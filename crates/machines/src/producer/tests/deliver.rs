@@ -25,7 +25,8 @@ fn requests_go_to_the_leader_on_the_produce_lane_with_the_topics_id() {
     scene.produce(0, b"a", None);
     scene.produce(1, b"b", None);
     scene.pass(10 * MS);
-    let mut nodes: Vec<_> = scene.got().iter().map(|got| (got.asked.node.0, got.partition, got.asked.version)).collect();
+    let mut nodes: Vec<_> =
+        scene.got().iter().map(|got| (got.asked.node.0, got.partition, got.asked.version)).collect();
     nodes.sort_unstable();
     assert_eq!(nodes, [(0, 0, 13), (1, 1, 13)]);
     assert!(scene.got().iter().all(|got| got.asked.lane == crate::machine::Lane::Produce));

@@ -31,7 +31,10 @@ fn a_retriable_error_is_tried_again_after_a_growing_back_off() {
             scene.pass(MS);
         }
         let waited = scene.scenario.now.mono_us - before;
-        assert!((expected * 8 / 10..=expected * 12 / 10 + 2 * MS).contains(&waited), "{waited} is not about {expected}");
+        assert!(
+            (expected * 8 / 10..=expected * 12 / 10 + 2 * MS).contains(&waited),
+            "{waited} is not about {expected}"
+        );
     }
     acknowledge(&mut scene);
 }

@@ -133,14 +133,19 @@ impl Scene {
     /// Answers the oldest Produce request, every batch of it alike.
     pub(super) fn answer(&mut self, reply: &Reply) {
         let asked = self.scenario.oldest(ApiKey::Produce).expect("a Produce request");
-        let batches: Vec<Got> = self.got().into_iter().filter(|got| got.asked.at_us == asked.at_us && got.asked.connection == asked.connection).collect();
+        let batches: Vec<Got> = self
+            .got()
+            .into_iter()
+            .filter(|got| (got.asked.connection, got.asked.correlation_id) == (asked.connection, asked.correlation_id))
+            .collect();
         let request: ProduceRequest<'_> = asked.decode();
         let topic = &request.topic_data[0];
         let record_errors = || {
-            let error = |(index, text): &(i32, &'static str)| ottla_protocol::messages::produce::BatchIndexAndErrorMessage {
-                batch_index: *index,
-                batch_index_error_message: Some(text),
-            };
+            let error =
+                |(index, text): &(i32, &'static str)| ottla_protocol::messages::produce::BatchIndexAndErrorMessage {
+                    batch_index: *index,
+                    batch_index_error_message: Some(text),
+                };
             reply.refused.iter().map(error).collect()
         };
         let partition = |index: i32| PartitionProduceResponse {
