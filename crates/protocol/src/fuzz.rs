@@ -31,7 +31,14 @@ pub(crate) struct Entry {
     pub(crate) api_key: Option<ApiKey>,
     pub(crate) direction: Direction,
     pub(crate) versions: (i16, i16),
-    pub(crate) run: fn(&[u8], i16) -> Result<Vec<u8>, Failure>,
+    pub(crate) convert: fn(&[u8], i16, i16) -> Result<Vec<u8>, Failure>,
+}
+
+impl Entry {
+    /// Reads the bytes to their end and writes the value again in the same version.
+    pub(crate) fn run(&self, bytes: &[u8], version: i16) -> Result<Vec<u8>, Failure> {
+        (self.convert)(bytes, version, version)
+    }
 }
 
 /// Why bytes did not come back.
@@ -43,13 +50,13 @@ pub enum Failure {
     Encode(EncodeError),
 }
 
-/// Reads the bytes to their end and writes the value again.
-pub(crate) fn exercise<'a, M: Message<'a>>(bytes: &'a [u8], version: i16) -> Result<Vec<u8>, Failure> {
+/// Reads the bytes of one version to their end and writes the value in another.
+pub(crate) fn convert<'a, M: Message<'a>>(bytes: &'a [u8], from: i16, to: i16) -> Result<Vec<u8>, Failure> {
     let mut reader = Reader::new(bytes);
-    let message = M::decode(&mut reader, version).map_err(Failure::Decode)?;
+    let message = M::decode(&mut reader, from).map_err(Failure::Decode)?;
     reader.finish().map_err(Failure::Decode)?;
     let mut writer = Writer::with_capacity(bytes.len());
-    message.encode(&mut writer, version).map_err(Failure::Encode)?;
+    message.encode(&mut writer, to).map_err(Failure::Encode)?;
     Ok(writer.into_parts().0)
 }
 
@@ -67,7 +74,7 @@ fn decode(direction: Direction, key: i16, version: i16, bytes: &[u8]) {
     let Some(key) = ApiKey::from_i16(key) else { return };
     let wanted = |entry: &&Entry| entry.api_key == Some(key) && entry.direction == direction;
     if let Some(entry) = MESSAGES.iter().find(wanted) {
-        let result = (entry.run)(bytes, version);
+        let result = entry.run(bytes, version);
         assert!(!matches!(result, Err(Failure::Encode(_))), "{} {version}: {result:?}", entry.name);
     }
 }
@@ -83,12 +90,12 @@ pub fn roundtrip(bytes: &[u8]) {
 }
 
 pub(crate) fn roundtrip_of(entry: &Entry, version: i16, body: &[u8]) {
-    match (entry.run)(body, version) {
+    match entry.run(body, version) {
         Err(Failure::Decode(_)) => {}
         Err(failure) => panic!("{} {version}: {failure:?}", entry.name),
         // The first writing may differ from `body` (unknown tags are dropped, lengths become as short as can be), but
         // it is the message's one form, so writing once more changes nothing.
-        Ok(written) => assert_eq!((entry.run)(&written, version).as_ref(), Ok(&written), "{} {version}", entry.name),
+        Ok(written) => assert_eq!(entry.run(&written, version).as_ref(), Ok(&written), "{} {version}", entry.name),
     }
 }
 

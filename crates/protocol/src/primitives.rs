@@ -12,3 +12,6 @@ pub use message::{Message, Records, Request, Response, Struct};
 pub use reader::Reader;
 pub use uuid::Uuid;
 pub use writer::{Split, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,7 @@ pub(super) fn module_list(modules: &BTreeMap<String, Vec<&Definition>>) -> Strin
 pub(super) fn message_table(definitions: &[Definition]) -> String {
     let mut text = format!(
         "{MARKER}\n//! Every message by name, for the golden frames and the fuzz bodies.\n\n\
-         use super::*;\nuse crate::api::ApiKey;\nuse crate::fuzz::{{Direction, Entry, exercise}};\n\n\
+         use super::*;\nuse crate::api::ApiKey;\nuse crate::fuzz::{{Direction, Entry, convert}};\n\n\
          /// All messages, in the order of their names.\npub(crate) static MESSAGES: &[Entry] = &[\n"
     );
     for definition in definitions {
@@ -72,7 +72,7 @@ pub(super) fn message_table(definitions: &[Definition]) -> String {
         let Versions { low, high } = definition.versions;
         text += &format!(
             "Entry {{ name: {name:?}, api_key: {key}, direction: Direction::{direction}, versions: ({low}, {high}), \
-             run: |bytes, version| exercise::<{}::{name}>(bytes, version) }},\n",
+             convert: |bytes, from, to| convert::<{}::{name}>(bytes, from, to) }},\n",
             definition.module()
         );
     }

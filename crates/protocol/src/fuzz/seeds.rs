@@ -59,7 +59,7 @@ fn damaged_frames_neither_panic_nor_cost_more_than_their_size_allows() {
     for Frame { entry, version, body } in frames() {
         for _ in 0..24 {
             let damaged = random.damaged(body);
-            let (result, allocated) = allocated_by(|| (entry.run)(&damaged, version));
+            let (result, allocated) = allocated_by(|| entry.run(&damaged, version));
             assert!(
                 allocated <= allowed(damaged.len()),
                 "{} {version}: {allocated} bytes for {damaged:02x?}",
@@ -114,7 +114,7 @@ fn nested_counts_are_held_by_the_budget() {
         for version in entry.versions.0..=entry.versions.1 {
             for filler in [0x01_u8, 0x02, 0x10, 0x3f, 0x7f] {
                 let frame = vec![filler; 4096];
-                let (_, allocated) = allocated_by(|| (entry.run)(&frame, version));
+                let (_, allocated) = allocated_by(|| entry.run(&frame, version));
                 assert!(allocated <= allowed(frame.len()), "{} {version} {filler}: {allocated}", entry.name);
             }
         }
