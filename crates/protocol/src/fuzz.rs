@@ -12,7 +12,9 @@ use crate::api::ApiKey;
 use crate::frame::{PREFIX_LEN, frame_length};
 use crate::header::{decode_request_header, decode_response_header, encode_request_header, encode_response_header};
 use crate::messages::table::MESSAGES;
-use crate::primitives::{DecodeError, EncodeError, Message, Reader, Writer, varint as length_of};
+use crate::primitives::varint::unsigned_varint_len;
+use crate::primitives::{DecodeError, EncodeError, Message, Reader, Writer};
+use crate::records::varint;
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +33,12 @@ pub(crate) struct Entry {
     pub(crate) api_key: Option<ApiKey>,
     pub(crate) direction: Direction,
     pub(crate) versions: (i16, i16),
-    pub(crate) convert: fn(&[u8], i16, i16) -> Result<Vec<u8>, Failure>,
+    pub(crate) convert: fn(&[u8], i16, i16) -> Written,
 }
 
 impl Entry {
     /// Reads the bytes to their end and writes the value again in the same version.
-    pub(crate) fn run(&self, bytes: &[u8], version: i16) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn run(&self, bytes: &[u8], version: i16) -> Written {
         (self.convert)(bytes, version, version)
     }
 }
@@ -50,8 +52,11 @@ pub enum Failure {
     Encode(EncodeError),
 }
 
+/// The bytes that were written, or why not.
+type Written = Result<Vec<u8>, Failure>;
+
 /// Reads the bytes of one version to their end and writes the value in another.
-pub(crate) fn convert<'a, M: Message<'a>>(bytes: &'a [u8], from: i16, to: i16) -> Result<Vec<u8>, Failure> {
+pub(crate) fn convert<'a, M: Message<'a>>(bytes: &'a [u8], from: i16, to: i16) -> Written {
     let mut reader = Reader::new(bytes);
     let message = M::decode(&mut reader, from).map_err(Failure::Decode)?;
     reader.finish().map_err(Failure::Decode)?;
@@ -123,32 +128,43 @@ pub fn header_frame(bytes: &[u8]) {
     }
 }
 
-/// Variable-length integers of all four kinds, one after the other until the bytes end.
+/// Variable-length integers at every place of the bytes, held against the plainest way to read them.
 pub fn varint(bytes: &[u8]) {
-    let mut reader = Reader::new(bytes);
-    while reader.remaining() > 0 {
-        let start = reader.clone();
-        let mut w = Writer::new();
-        let Ok(value) = reader.varlong() else {
-            // What is no integer of 64 bits is none of 32 either.
-            assert!(start.clone().varint().is_err() && start.clone().unsigned_varint().is_err());
-            reader = start.clone();
-            reader.u8().expect("a byte remains, as the loop asked");
-            continue;
-        };
-        w.varlong(value);
-        assert!(w.len() == length_of::varlong_len(value) && w.len() <= start.remaining() - reader.remaining());
-        assert_eq!(Reader::new(w.as_bytes()).varlong(), Ok(value));
-        if let Ok(value) = start.clone().varint() {
+    for position in 0..bytes.len() {
+        let rest = &bytes[position..];
+        let mut reader = Reader::new(rest);
+        let unsigned = reader.unsigned_varint().ok().map(|value| (u64::from(value), reader.position()));
+        assert_eq!(unsigned, plain_varint(rest, 5).filter(|(value, _)| u32::try_from(*value).is_ok()));
+        if let Some((value, _)) = unsigned {
             let mut w = Writer::new();
-            w.varint(value);
-            assert_eq!((Reader::new(w.as_bytes()).varint(), w.len()), (Ok(value), length_of::varint_len(value)));
+            w.unsigned_varint(value as u32);
+            assert_eq!(plain_varint(w.as_bytes(), 5), Some((value, w.len())));
+            assert_eq!(unsigned_varint_len(value as u32), w.len());
         }
-        if let Ok(value) = start.clone().unsigned_varint() {
-            let mut w = Writer::new();
-            w.unsigned_varint(value);
-            let len = length_of::unsigned_varint_len(value);
-            assert_eq!((Reader::new(w.as_bytes()).unsigned_varint(), w.len()), (Ok(value), len));
+        let signed = |bits, len| (varint::unzigzag64(bits), position + len);
+        let mut after = position;
+        let read = varint::read32(bytes, &mut after).ok().map(|value| (value, after));
+        assert_eq!(read, unsigned.map(|(bits, len)| signed(bits, len)));
+        let mut after = position;
+        let read = varint::read64(bytes, &mut after).ok().map(|value| (value, after));
+        assert_eq!(read, plain_varint(rest, 10).map(|(bits, len)| signed(bits, len)));
+        if let Some((value, _)) = read {
+            let mut written = Vec::new();
+            varint::append(&mut written, value);
+            assert_eq!(plain_varint(&written, 10), Some((varint::zigzag64(value), written.len())));
+            assert_eq!(varint::size(value), written.len());
         }
     }
+}
+
+/// The value and its bytes; `None` where it does not end, takes more than `most` bytes or more than 64 bits.
+fn plain_varint(bytes: &[u8], most: usize) -> Option<(u64, usize)> {
+    let mut value = 0_u128;
+    for (index, byte) in bytes.iter().take(most).enumerate() {
+        value |= u128::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return u64::try_from(value).ok().map(|value| (value, index + 1));
+        }
+    }
+    None
 }

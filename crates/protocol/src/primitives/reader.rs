@@ -1,7 +1,7 @@
 //! The one place that reads from bytes: every length, count and string is checked here, nothing panics, and what a
 //! frame may make us allocate is bounded by its size. What the fields mean is the caller's.
 
-use super::varint::{unzigzag, unzigzag_long};
+use super::varint::MAX_VARINT_LEN;
 use super::{DecodeError, DecodeErrorKind, Records, Uuid};
 
 /// Bytes of memory that one byte of a frame may stand for. An element of an array takes at most 22 times as much in
@@ -160,48 +160,19 @@ impl<'a> Reader<'a> {
             self.rest = rest;
             return Ok(u32::from(byte));
         }
-        let value = self.long_varint(5)?;
-        u32::try_from(value).map_err(|_| self.error(DecodeErrorKind::InvalidVarint))
+        self.long_varint()
     }
 
-    /// A variable-length integer of at most 64 bits.
-    #[inline]
-    pub fn unsigned_varlong(&mut self) -> Decoded<u64> {
-        if let Some((&byte, rest)) = self.rest.split_first()
-            && byte < 0x80
-        {
-            self.rest = rest;
-            return Ok(u64::from(byte));
-        }
-        self.long_varint(10)
-    }
-
-    fn long_varint(&mut self, most: u32) -> Decoded<u64> {
+    fn long_varint(&mut self) -> Decoded<u32> {
         let mut value = 0_u64;
-        for index in 0..most {
+        for index in 0..MAX_VARINT_LEN {
             let byte = self.u8()?;
-            // The tenth byte has one bit left to give.
-            if index == 9 && byte > 1 {
-                break;
-            }
             value |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
-                return Ok(value);
+                return u32::try_from(value).map_err(|_| self.error(DecodeErrorKind::InvalidVarint));
             }
         }
         Err(self.error(DecodeErrorKind::InvalidVarint))
-    }
-
-    /// A zigzag variable-length integer of 32 bits.
-    #[inline]
-    pub fn varint(&mut self) -> Decoded<i32> {
-        self.unsigned_varint().map(unzigzag)
-    }
-
-    /// A zigzag variable-length integer of 64 bits.
-    #[inline]
-    pub fn varlong(&mut self) -> Decoded<i64> {
-        self.unsigned_varlong().map(unzigzag_long)
     }
 
     /// A length in four bytes, or compact (one more than it, so that null is zero).

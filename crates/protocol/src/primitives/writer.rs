@@ -1,7 +1,7 @@
 //! The one place that messages are written to: lengths, counts and strings in both encodings, tagged fields, and the
 //! places where a connection puts in record batches that never pass through here.
 
-use super::varint::{put_unsigned_varint, put_varint, put_varlong, unsigned_varint_len};
+use super::varint::{put_unsigned_varint, unsigned_varint_len};
 use super::{EncodeError, EncodeErrorKind, Records, Uuid};
 
 /// A place in what was written where bytes from elsewhere go.
@@ -165,18 +165,6 @@ impl Writer {
     #[inline]
     pub fn unsigned_varint(&mut self, value: u32) {
         put_unsigned_varint(&mut self.bytes, value);
-    }
-
-    /// A zigzag variable-length integer.
-    #[inline]
-    pub fn varint(&mut self, value: i32) {
-        put_varint(&mut self.bytes, value);
-    }
-
-    /// A zigzag variable-length 64 bit integer.
-    #[inline]
-    pub fn varlong(&mut self, value: i64) {
-        put_varlong(&mut self.bytes, value);
     }
 
     /// A length in four bytes, or compact (one more than it, so that null is zero). -1 is null.
