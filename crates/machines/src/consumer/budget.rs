@@ -17,6 +17,8 @@ struct Live {
     buffer: Frame,
     /// Bytes of it that batches still need.
     needed: usize,
+    /// What is left was chosen to be copied out, once.
+    chosen: bool,
 }
 
 /// See the module.
@@ -73,7 +75,7 @@ impl Budget {
     pub(crate) fn hold(&mut self, buffer: Frame) -> u64 {
         self.next_id += 1;
         self.held += buffer.capacity();
-        self.live.push(Live { id: self.next_id, buffer, needed: 0 });
+        self.live.push(Live { id: self.next_id, buffer, needed: 0, chosen: false });
         self.next_id
     }
 
@@ -107,10 +109,14 @@ impl Budget {
         }
     }
 
-    /// Buffers of which less than a quarter is needed still (E15).
-    pub(crate) fn sparse(&self) -> impl Iterator<Item = u64> + '_ {
-        let sparse = |live: &&Live| live.needed > 0 && live.needed < live.buffer.capacity() / 4;
-        self.live.iter().filter(sparse).map(|live| live.id)
+    /// Appends the buffers of which less than a quarter is needed still (E15), each once.
+    pub(crate) fn take_sparse(&mut self, out: &mut Vec<u64>) {
+        for live in &mut self.live {
+            if !live.chosen && live.needed > 0 && live.needed < live.buffer.capacity() / 4 {
+                live.chosen = true;
+                out.push(live.id);
+            }
+        }
     }
 
     fn find(&mut self, id: u64) -> Option<&mut Live> {
@@ -143,7 +149,10 @@ mod tests {
         let id = budget.hold(frame.clone());
         assert_eq!(budget.share(1), None);
         budget.need(id, 100);
-        assert_eq!(budget.sparse().collect::<Vec<_>>(), [id]);
+        let mut sparse = Vec::new();
+        budget.take_sparse(&mut sparse);
+        budget.take_sparse(&mut sparse);
+        assert_eq!(sparse, [id], "each once");
         let mut freed = 0;
         budget.release(|buffer| freed += buffer.len());
         assert_eq!((freed, budget.held()), (0, 4 << 20), "a batch still holds it");

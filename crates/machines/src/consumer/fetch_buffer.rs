@@ -94,6 +94,8 @@ pub struct FetchBuffer {
     pub(crate) wake: bool,
     /// A take found nothing since the fetcher last looked.
     pub(crate) starved: bool,
+    /// How many slots are paused.
+    pub(crate) paused: usize,
     /// Rises with every change that the fetcher has to follow.
     pub(crate) changes: u64,
     next_epoch: u64,
@@ -116,6 +118,7 @@ impl FetchBuffer {
             wake_bytes: usize::MAX,
             wake: false,
             starved: false,
+            paused: 0,
             changes: 0,
             next_epoch: 1,
             spare_views: Vec::new(),
@@ -149,6 +152,7 @@ impl FetchBuffer {
                 watermarks: None,
             });
         }
+        self.paused = slots.iter().filter(|slot| slot.paused).count();
         self.changed();
         Displaced {
             _slots: mem::replace(&mut self.slots, slots),
@@ -204,6 +208,7 @@ impl FetchBuffer {
         }
         let slot = &mut self.slots[index];
         slot.paused = true;
+        self.paused += 1;
         if mem::take(&mut slot.ready) {
             self.ready.retain(|&ready| ready as usize != index);
         }
@@ -215,6 +220,7 @@ impl FetchBuffer {
     pub fn resume(&mut self, topic: &str, partition: i32) -> bool {
         let Some(index) = self.find(topic, partition) else { return false };
         if mem::take(&mut self.slots[index].paused) {
+            self.paused = self.paused.saturating_sub(1);
             self.make_ready(index);
             self.changed();
         }

@@ -2,6 +2,7 @@
 use std::mem;
 
 use super::super::fetch_buffer::{FetchBuffer, MOST_NODES, Refused};
+use super::super::positions::StartOffset;
 use super::state::Fetcher;
 use crate::client::Edges;
 use crate::machine::Now;
@@ -13,8 +14,9 @@ pub(crate) const HOLD: usize = 64;
 impl Fetcher {
     /// Whether an exchange would move something from this side.
     pub fn wants_exchange(&self) -> bool {
-        let news = !self.outgoing.is_empty() || !self.watermarks.is_empty() || !self.restarts.is_empty();
-        news || self.larger.is_some() || (self.waits && !self.told)
+        let news =
+            (!self.outgoing.is_empty() && !self.blocked) || !self.watermarks.is_empty() || !self.restarts.is_empty();
+        news || self.larger.is_some() || self.sparse.wants_exchange() || (self.waits && !self.told)
     }
 
     /// Moves what is ready either way; the caller holds the lock.
@@ -25,6 +27,7 @@ impl Fetcher {
                 shared.restart(slot, start, None);
             }
         }
+        self.limit_paused(shared);
         let changed = self.see_changes(shared);
         for (slot, epoch, low, high) in self.watermarks.drain(..) {
             if let Some(slot) = shared.slots.get_mut(slot).filter(|slot| slot.epoch == epoch) {
@@ -37,19 +40,38 @@ impl Fetcher {
             }
             self.retired = Some(larger);
         }
+        self.exchange_sparse(shared);
         edges.again |= self.collect(shared);
         let had_records = shared.has_records();
-        let full = self.push(shared);
-        edges.again |= !full && !self.outgoing.is_empty();
+        self.blocked = self.push(shared) && self.wants_larger.is_none();
+        edges.again |= !self.blocked && !self.outgoing.is_empty();
         // After a resume records can be ready that no push made so.
         edges.records = (changed || !had_records) && shared.has_records();
         if mem::take(&mut shared.starved) && mem::take(&mut self.may_grow) {
             self.budget.grow();
         }
-        let wake_bytes = if self.waits || full { self.budget.limit() / 8 } else { usize::MAX };
-        shared.wake_bytes = wake_bytes;
+        shared.wake_bytes = if self.waits { self.budget.limit() / 8 } else { usize::MAX };
+        if self.blocked {
+            let queued: usize = shared.slots.iter().map(|slot| slot.queued_bytes).sum();
+            shared.wake_bytes = shared.wake_bytes.min(queued / 2);
+        }
         self.told = self.waits;
         edges
+    }
+
+    /// E14: paused partitions hold at most a quarter of the budget; the one that holds the most is fetched again when resumed.
+    fn limit_paused(&self, shared: &mut FetchBuffer) {
+        while shared.paused > 0 {
+            let paused = || shared.slots.iter().enumerate().filter(|(_, slot)| slot.paused && slot.queued_bytes > 0);
+            let held: usize = paused().map(|(_, slot)| slot.queued_bytes).sum();
+            let most = paused().max_by_key(|(_, slot)| slot.queued_bytes).map(|(index, slot)| (index, slot.resume));
+            match most {
+                Some((index, Some(resume))) if held > self.budget.limit() / 4 => {
+                    shared.restart(index, StartOffset::Offset(resume), None);
+                }
+                _ => return,
+            }
+        }
     }
 
     /// Copies what changed of the assignment; the room for it came with the assignment.

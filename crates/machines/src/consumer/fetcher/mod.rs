@@ -4,12 +4,14 @@
 //! * `exchange`: the hold of the lock in which both sides meet.
 //! * `requests`: whom to ask for what, within the budget (E14). `fetch_session` comes with KIP-227.
 //! * `answers`: Fetch responses: errors, leaders, watermarks. `batches`: the records in them (E16, E19).
+//! * `sparse`: a few bytes that hold a large buffer are copied out (E15).
 //! * `offsets`: logical starts and `auto.offset.reset`.
 mod answers;
 mod batches;
 mod exchange;
 mod offsets;
 mod requests;
+mod sparse;
 pub mod state;
 
 pub use state::Fetcher;

@@ -14,6 +14,7 @@ use super::super::batch::{Item, PartitionError};
 use super::super::budget::Budget;
 use super::super::fetch_buffer::View;
 use super::super::positions::StartOffset;
+use super::sparse::Sparse;
 use crate::client::Outbox;
 use crate::config::{ConsumerSettings, Isolation, OffsetReset};
 use crate::connection::backoff::Backoff;
@@ -154,8 +155,12 @@ pub struct Fetcher {
     /// A Fetch waits for the budget; whether the fetch buffer knows.
     pub(crate) waits: bool,
     pub(crate) told: bool,
+    /// The fetch buffer is full: it wakes *io* when it is not any more.
+    pub(crate) blocked: bool,
     /// A response was as large as it was allowed to be while there was more.
     pub(crate) may_grow: bool,
+    pub(crate) sparse: Sparse,
+    /// Buffers for decompressed batches.
     pub(crate) spare: Vec<Vec<u8>>,
     deadline_us: Option<u64>,
 }
@@ -186,7 +191,9 @@ impl Fetcher {
             retired: None,
             waits: false,
             told: false,
+            blocked: false,
             may_grow: false,
+            sparse: Sparse::new(),
             spare: Vec::new(),
             deadline_us: None,
         }
@@ -203,8 +210,10 @@ impl Fetcher {
             self.larger = Some(Arena::new(size));
         }
         self.deadline_us = None;
-        self.send_fetches(now, network, metadata);
+        // First: a start that needs no asking is fetched in the same turn.
         self.send_queries(now, network, metadata, outbox);
+        self.send_fetches(now, network, metadata);
+        self.copy_sparse();
     }
 
     /// Rebuilds the partitions; those whose epoch is the same go on.
@@ -228,7 +237,19 @@ impl Fetcher {
         let partitions = &self.partitions;
         let current = |slot: usize, epoch: u64| partitions.get(slot).is_some_and(|partition| partition.epoch == epoch);
         self.jobs.retain(|_, (slot, epoch)| current(*slot, *epoch));
-        self.outgoing.retain(|(slot, epoch, _)| current(*slot, *epoch));
+        for (slot, epoch, item) in mem::take(&mut self.outgoing) {
+            if current(slot, epoch) {
+                self.outgoing.push_back((slot, epoch, item));
+            } else {
+                self.collected.push(item);
+            }
+        }
+        for pending in before.into_iter().flatten().flat_map(|partition| partition.pending) {
+            match pending {
+                Pending::Ready(item) => self.collected.push(item),
+                Pending::Decompressing { buffer_id, bytes, .. } => self.budget.done(buffer_id, bytes),
+            }
+        }
     }
 
     /// Lets go of what was taken, and of the buffers that nobody needs any more.

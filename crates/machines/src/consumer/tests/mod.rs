@@ -3,5 +3,9 @@
 //! `world` plays driver and brokers: it answers handshakes and metadata by itself, a test answers Fetch and ListOffsets.
 //! `answers` writes batches and responses.
 mod answers;
+mod budget;
+mod faults;
+mod offsets;
 mod reading;
+mod transactions;
 mod world;

@@ -354,7 +354,9 @@ impl World {
         self.deliver(connection, writer.into_parts().0);
     }
 
-    fn deliver(&mut self, connection: ConnectionId, bytes: Vec<u8>) {
+    fn deliver(&mut self, connection: ConnectionId, mut bytes: Vec<u8>) {
+        // As the driver reads it: into a buffer of its size.
+        bytes.shrink_to_fit();
         let Some(response) = self.network.response(self.now, connection, Frame::new(bytes)) else { return };
         match response.tag {
             Tag::Metadata => self.metadata.response(self.now, &mut self.network, &response),
@@ -436,6 +438,29 @@ impl World {
         partitions.clone()
     }
 
+    /// Answers with bytes that mean nothing.
+    pub(super) fn deliver_raw(&mut self, asked: &Asked, body: &[u8]) {
+        let mut writer = Writer::with_capacity(256);
+        encode_response_header(&mut writer, ApiKey::Fetch, asked.version, asked.correlation_id);
+        let bytes = [writer.into_parts().0.as_slice(), body].concat();
+        self.deliver(asked.connection, bytes);
+        self.settle();
+    }
+
+    /// Bytes that the budget counts as held, and its limit.
+    pub(super) fn held(&self) -> usize {
+        self.fetcher.budget.held()
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.fetcher.budget.limit()
+    }
+
+    /// How many batches wait to be taken.
+    pub(super) fn buffered(&self) -> usize {
+        self.buffer.slots.iter().map(|slot| self.buffer.arena.iter(&slot.queue).count()).sum()
+    }
+
     /// The broker closes a connection.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
@@ -448,8 +473,9 @@ impl World {
     pub(super) fn take(&mut self) -> Option<Result<(i64, String), (i32, i64, String)>> {
         match self.buffer.take(&mut self.scratch) {
             Take::Record(record) => {
-                let value = record.value(&self.scratch).unwrap_or(b"null");
-                Some(Ok((record.offset, String::from_utf8_lossy(value).into_owned())))
+                let value = String::from_utf8_lossy(record.value(&self.scratch).unwrap_or(b"null")).into_owned();
+                self.scratch.release();
+                Some(Ok((record.offset, value)))
             }
             Take::Error(error) => Some(Err((error.error.code(), error.offset, error.error.message().into_owned()))),
             Take::Empty => None,
@@ -459,13 +485,15 @@ impl World {
     /// The offsets of all records that are there; an error ends the test.
     pub(super) fn take_all(&mut self) -> Vec<i64> {
         let mut offsets = Vec::new();
-        while let Some(taken) = self.take() {
-            offsets.push(taken.unwrap().0);
-        }
-        if self.buffer.take_wake() {
+        loop {
+            while let Some(taken) = self.take() {
+                offsets.push(taken.unwrap().0);
+            }
+            if !self.buffer.take_wake() {
+                return offsets;
+            }
             self.settle();
         }
-        offsets
     }
 
     /// The single error that is there.
