@@ -3,11 +3,14 @@ use ottla_protocol::compression::{Codec, Compressor};
 use ottla_protocol::messages::fetch::{AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch};
 use ottla_protocol::records::{BatchHeader, EncodedHeaders, TimestampType, record_size, write_record};
 
+/// A key and a value.
+type Record = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// How a batch is written.
 #[derive(Clone)]
 pub(super) struct Batch {
     pub(super) base: i64,
-    pub(super) records: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    pub(super) records: Vec<Record>,
     pub(super) codec: Codec,
     pub(super) transactional: bool,
     pub(super) control: bool,

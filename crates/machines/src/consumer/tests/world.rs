@@ -69,6 +69,9 @@ pub(super) struct Asked {
     pub(super) question: Question,
 }
 
+/// A record's offset and value, or an error's code, offset and text.
+pub(super) type Taken = Result<(i64, String), (i32, i64, String)>;
+
 pub(super) struct World {
     pub(super) now: Now,
     network: Network,
@@ -470,7 +473,7 @@ impl World {
     }
 
     /// A record that is there: its offset and value, or an error's code and text.
-    pub(super) fn take(&mut self) -> Option<Result<(i64, String), (i32, i64, String)>> {
+    pub(super) fn take(&mut self) -> Option<Taken> {
         match self.buffer.take(&mut self.scratch) {
             Take::Record(record) => {
                 let value = String::from_utf8_lossy(record.value(&self.scratch).unwrap_or(b"null")).into_owned();
