@@ -18,6 +18,8 @@ struct Running {
     deadline_us: u64,
     not_before_us: u64,
     in_flight: bool,
+    /// The look-up was wrong: nothing is sent before metadata has had so many answers.
+    after_answers: u64,
     /// Why the last attempt did not do; ends the operation when its time is over.
     last: Option<Error>,
 }
@@ -35,8 +37,10 @@ impl Driver {
     }
 
     pub fn start(&mut self, request: RequestId, operation: Operation, deadline_us: u64) {
-        self.running
-            .insert(request, Running { operation, deadline_us, not_before_us: 0, in_flight: false, last: None });
+        self.running.insert(
+            request,
+            Running { operation, deadline_us, not_before_us: 0, in_flight: false, after_answers: 0, last: None },
+        );
     }
 
     pub fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
@@ -44,7 +48,10 @@ impl Driver {
         for (id, running) in &mut self.running {
             if running.deadline_us <= now.mono_us {
                 ended.push((*id, running.last.take().unwrap_or_else(|| overdue(running.in_flight))));
-            } else if !running.in_flight && running.not_before_us <= now.mono_us {
+            } else if !running.in_flight
+                && running.not_before_us <= now.mono_us
+                && running.after_answers <= metadata.answers()
+            {
                 let Some(connection) = running.operation.lookup().connection(now, network, metadata) else { continue };
                 let timeout_us = running.deadline_us - now.mono_us;
                 match running.operation.send(now, connection, network, Tag::Admin(*id), timeout_us) {
@@ -77,6 +84,7 @@ impl Driver {
                 running.last = Some(error);
                 running.not_before_us = now.mono_us.saturating_add(self.retry_backoff_us);
                 if refresh {
+                    running.after_answers = metadata.answers() + 1;
                     metadata.request_update(now);
                 }
                 return;

@@ -29,6 +29,7 @@ pub struct ClientMachine {
     stirred: bool,
     next_turn_us: Option<u64>,
     closed: bool,
+    stopped: bool,
 }
 
 impl ClientMachine {
@@ -58,6 +59,7 @@ impl ClientMachine {
             stirred: true,
             next_turn_us: None,
             closed: false,
+            stopped: false,
         }
     }
 
@@ -99,6 +101,8 @@ impl ClientMachine {
         }
         self.queries.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox);
         self.admin.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox);
+        // Components may have begun to watch a topic.
+        self.metadata.advance(now, &mut self.network);
         self.route_failures(now);
     }
 
@@ -222,9 +226,9 @@ impl Machine for ClientMachine {
     fn poll(&mut self, now: Now) -> Output<Event> {
         if self.closed {
             self.flush_network();
-            return self.outbox.poll().unwrap_or(match std::mem::replace(&mut self.next_turn_us, Some(u64::MAX)) {
-                Some(u64::MAX) => Output::Wait { until_us: None },
-                _ => Output::Event(Event::Stopped),
+            return self.outbox.poll().unwrap_or_else(|| match std::mem::replace(&mut self.stopped, true) {
+                true => Output::Wait { until_us: None },
+                false => Output::Event(Event::Stopped),
             });
         }
         if self.stirred || self.next_turn_us.is_some_and(|until| until <= now.mono_us) {

@@ -9,6 +9,8 @@ pub mod command;
 pub mod machine;
 pub mod outbox;
 pub mod queries;
+#[cfg(test)]
+mod tests;
 
 pub use command::{ClusterMetadata, Command, Edges, Event, PartitionInfo, Reply, RequestId, TopicInfo};
 pub use machine::ClientMachine;

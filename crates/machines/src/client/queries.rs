@@ -106,7 +106,7 @@ impl Queries {
                     }
                     (Err(error), _) if error.kind.is_retriable() => {
                         query.not_before_us = now.mono_us.saturating_add(RETRY_US);
-                        metadata.request_update(now);
+                        metadata.not_leader(now, topic, *partition, response.node);
                         None
                     }
                     (Err(error), _) => Some(Err(error)),

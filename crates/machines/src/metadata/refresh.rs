@@ -21,6 +21,7 @@ pub struct Metadata {
     snapshot: Snapshot,
     watched: BTreeMap<Arc<str>, Watched>,
     generation: u64,
+    answers: u64,
     /// Somebody waits for news; asked again with back-off until nothing is missing.
     wanted: bool,
     in_flight: bool,
@@ -53,6 +54,7 @@ impl Metadata {
             snapshot: Snapshot::default(),
             watched: BTreeMap::new(),
             generation: 0,
+            answers: 0,
             wanted: true,
             in_flight: false,
             not_before_us: 0,
@@ -82,6 +84,11 @@ impl Metadata {
     pub fn unwatch(&mut self, topic: &str) {
         self.watched.remove(topic);
         self.snapshot.forget(topic);
+    }
+
+    /// How many answers have been taken in: whoever found something stale waits for the next.
+    pub fn answers(&self) -> u64 {
+        self.answers
     }
 
     pub fn is_watched(&self, topic: &str) -> bool {
@@ -159,6 +166,7 @@ impl Metadata {
         };
         network.throttle(now, response.connection, news.throttle_time_ms);
         self.refreshed_us = now.mono_us;
+        self.answers += 1;
         if self.snapshot.update(&news) {
             self.generation += 1;
             network.update_brokers(&self.snapshot.brokers);
