@@ -1,1 +1,20 @@
-//! The client shell.
+//! The client shell: all waiting is here, and no decision (those are in `ottla-machines`).
+//!
+//! A client is a machine, what it shares with its callers (under one [`lock`](crate::Contention)), and a driver on thread
+//! *io*. [`Producer`], [`Consumer`] and [`Admin`] are the handles that programs and the Python binding use.
+
+mod edge;
+mod lock;
+mod sync;
+mod waiters;
+
+pub use lock::Contention;
+
+/// What loom's models reach; no part of the API.
+#[cfg(feature = "loom")]
+#[doc(hidden)]
+pub mod model {
+    pub use crate::edge::Edge;
+    pub use crate::lock::{Guard, Lock};
+    pub use crate::waiters::Waiters;
+}
