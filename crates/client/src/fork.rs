@@ -1,0 +1,162 @@
+//! What a forked child does with the parent's engine: it leaves it alone (DESIGN section 5, *Fork*).
+//!
+//! In the child no engine thread exists, locks may be held by threads that are gone, and maps may be torn. So a fork raises
+//! the process's *generation*; a handle of an older generation is never locked, dropped or closed: it is leaked. Its sockets
+//! are closed with `close(2)` alone, from a table of atomics: each descriptor is entered after it was opened and removed
+//! before it is closed, since a stale number would close someone else's file.
+#![allow(unsafe_code)] // pthread_atfork and close(2) on bare numbers have no safe form.
+
+use std::os::fd::RawFd;
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// The process that the generation belongs to; tells a second hook of the same fork from a new fork.
+static PROCESS: AtomicI32 = AtomicI32::new(0);
+static TABLE: Block = Block::new();
+
+const FREE: RawFd = -1;
+const SLOTS: usize = 256;
+
+/// A part of the table. Further blocks are never freed, so that the child can always walk them.
+struct Block {
+    slots: [AtomicI32; SLOTS],
+    next: AtomicPtr<Block>,
+}
+
+impl Block {
+    const fn new() -> Self {
+        Self { slots: [const { AtomicI32::new(FREE) }; SLOTS], next: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    fn next(&self) -> Option<&'static Block> {
+        // SAFETY: the pointer is null or a block leaked by `enter`, whole before it was published.
+        unsafe { self.next.load(Ordering::Acquire).as_ref() }
+    }
+}
+
+/// How often this process descends from a fork since the crate was loaded. One relaxed load.
+#[inline]
+pub fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Has every later fork of this process run [`after_fork_in_child`], also one made in C. Idempotent.
+pub(crate) fn register() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        PROCESS.store(process(), Ordering::Relaxed);
+        // SAFETY: the hook is a plain function that lives for ever and does only what a forked child may do: atomics and
+        // close(2). Out of memory (the only failure) leaves the hook of `os.register_at_fork`.
+        unsafe { libc::pthread_atfork(None, None, Some(child)) };
+    });
+}
+
+extern "C" fn child() {
+    after_fork_in_child();
+}
+
+/// Raises the generation and closes the parent's descriptors in this child. Called by `pthread_atfork`; a second call for
+/// the same fork (the binding's own hook) does nothing. Safe to call at any time.
+pub fn after_fork_in_child() {
+    let process = process();
+    let before = PROCESS.swap(process, Ordering::SeqCst);
+    // 0: no engine was ever made, so that there is nothing to leave alone.
+    if before == process || before == 0 {
+        return;
+    }
+    GENERATION.fetch_add(1, Ordering::SeqCst);
+    let mut block = Some(&TABLE);
+    while let Some(current) = block {
+        for slot in &current.slots {
+            let descriptor = slot.swap(FREE, Ordering::SeqCst);
+            if descriptor != FREE {
+                // SAFETY: the number was in the table, so this copy of it was open at the fork and nobody in this process
+                // uses it: handles of the parent's generation are never touched.
+                unsafe { libc::close(descriptor) };
+            }
+        }
+        block = current.next();
+    }
+}
+
+fn process() -> i32 {
+    // SAFETY: getpid has no preconditions. (std::process::id is unsigned; the kernel's number fits.)
+    unsafe { libc::getpid() }
+}
+
+/// A descriptor's entry in the table: drop it *before* the descriptor is closed.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    slot: &'static AtomicI32,
+    descriptor: RawFd,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // A fork between this and the close leaks one descriptor in the child; the other order could close a stranger's.
+        let _ = self.slot.compare_exchange(self.descriptor, FREE, Ordering::SeqCst, Ordering::SeqCst);
+    }
+}
+
+/// Enters a descriptor that was just opened.
+pub(crate) fn enter(descriptor: RawFd) -> Entry {
+    let mut block: &'static Block = &TABLE;
+    loop {
+        for slot in &block.slots {
+            if slot.load(Ordering::Relaxed) == FREE
+                && slot.compare_exchange(FREE, descriptor, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+            {
+                return Entry { slot, descriptor };
+            }
+        }
+        if block.next().is_none() {
+            let fresh = Box::into_raw(Box::new(Block::new()));
+            let lost = block.next.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire).is_err();
+            if lost {
+                // SAFETY: another thread's block was published first; nobody has seen this one.
+                drop(unsafe { Box::from_raw(fresh) });
+            }
+        }
+        if let Some(next) = block.next() {
+            block = next;
+        }
+    }
+}
+
+/// The descriptors in the table, for tests.
+#[cfg(test)]
+fn entered() -> Vec<RawFd> {
+    let mut found = Vec::new();
+    let mut block = Some(&TABLE);
+    while let Some(current) = block {
+        found.extend(current.slots.iter().map(|slot| slot.load(Ordering::SeqCst)).filter(|number| *number != FREE));
+        block = current.next();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_grows_and_forgets() {
+        // Numbers that no process has, so that a child of another test closes nothing by them.
+        let base = 1 << 24;
+        let entries: Vec<_> = (base..base + 600).map(enter).collect();
+        let present = entered();
+        assert!((base..base + 600).all(|number| present.contains(&number)));
+        drop(entries);
+        assert!(!entered().iter().any(|number| *number >= base));
+    }
+
+    #[test]
+    fn a_second_hook_of_the_same_process_changes_nothing() {
+        register();
+        let before = generation();
+        after_fork_in_child();
+        assert_eq!(generation(), before);
+    }
+}
