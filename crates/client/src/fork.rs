@@ -8,7 +8,7 @@
 
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -78,6 +78,37 @@ pub fn after_fork_in_child() {
             }
         }
         block = current.next();
+    }
+}
+
+/// A static of which each process has its own: a child begins without one, since the parent's may be locked for ever.
+pub(crate) struct PerProcess<T>(AtomicPtr<Slot<T>>);
+
+struct Slot<T> {
+    generation: u32,
+    value: Mutex<Option<T>>,
+}
+
+impl<T> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// This process's slot; empty at first.
+    pub(crate) fn slot(&self) -> &'static Mutex<Option<T>> {
+        loop {
+            let current = self.0.load(Ordering::Acquire);
+            // SAFETY: the pointer is null or a slot leaked below, whole before it was published. Reading the generation of
+            // a parent's slot is sound: it is never written again.
+            if let Some(slot) = unsafe { current.as_ref() }
+                && slot.generation == generation()
+            {
+                return &slot.value;
+            }
+            let fresh = Box::into_raw(Box::new(Slot { generation: generation(), value: Mutex::new(None) }));
+            // The parent's slot, and that of a thread which lost this race, are leaked: some bytes, once per fork.
+            let _ = self.0.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire);
+        }
     }
 }
 
