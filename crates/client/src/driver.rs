@@ -21,7 +21,6 @@ use crate::clock;
 use crate::edge::Edge;
 use crate::net::{Connection, Pool, Progress, SocketOptions, literal, look_up};
 use crate::notices::{NoticeOptions, Notices};
-use crate::pending::Completer;
 use crate::runtime::Runtime;
 use crate::work::{Results, panic_text};
 
@@ -67,8 +66,11 @@ struct Inbox {
     ended: bool,
 }
 
+/// Takes the answer to a request; dropped without being called when the client ends first.
+pub(crate) type Answered = Box<dyn FnOnce(Result<Reply, Error>) + Send>;
+
 enum Message {
-    Request(Command, RequestId, Completer<Reply>),
+    Request(Command, RequestId, Answered),
     Command(Command),
     Computed(Result<Computed, String>),
     Resolved(ConnectionId, Result<Vec<SocketAddr>, DisconnectCause>),
@@ -90,27 +92,31 @@ impl<S: Side> Shared<S> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, message: Message) {
+    /// Gives the driver a message; back when the driver is gone.
+    fn send(&self, message: Message) -> Result<(), Message> {
         let mut inbox = self.inbox();
         if inbox.ended {
-            // Dropped without the lock: a completer calls back.
-            drop(inbox);
-            return;
+            return Err(message);
         }
         inbox.messages.push_back(message);
         drop(inbox);
         self.edge.wake();
+        Ok(())
     }
 
     /// A command without an answer.
     pub(crate) fn command(&self, command: Command) {
-        self.send(Message::Command(command));
+        // A client that has ended already wants nothing more.
+        let _ = self.send(Message::Command(command));
     }
 
     /// A command with an answer.
-    pub(crate) fn request(&self, command: impl FnOnce(RequestId) -> Command, completer: Completer<Reply>) {
+    pub(crate) fn request(&self, command: impl FnOnce(RequestId) -> Command, answered: Answered) {
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
-        self.send(Message::Request(command(request), request, completer));
+        if let Err(Message::Request(_, _, answered)) = self.send(Message::Request(command(request), request, answered)) {
+            let ended = || Error::with_text(Kind::Destroy, "The client has been closed");
+            answered(Err(self.failure.get().cloned().unwrap_or_else(ended)));
+        }
     }
 
     /// Notes the error that ended the client and tells everyone.
@@ -134,7 +140,8 @@ impl<S: Side> Shared<S> {
 
 impl<S: Side> Results for Shared<S> {
     fn computed(&self, result: Result<Computed, String>) {
-        self.send(Message::Computed(result));
+        // Nobody asks any more when the client has ended.
+        let _ = self.send(Message::Computed(result));
     }
 }
 
@@ -150,7 +157,7 @@ pub(crate) fn start<S: Side>(runtime: &Arc<Runtime>, shared: &Arc<Shared<S>>, ma
         options: SocketOptions::from(settings),
         family: settings.address_family,
         connections: BTreeMap::new(),
-        completers: HashMap::new(),
+        answers: HashMap::new(),
         pool: Pool::default(),
         timer: None,
         wait_until_us: Some(0),
@@ -170,7 +177,7 @@ struct Driver<S: Side> {
     options: SocketOptions,
     family: AddressFamily,
     connections: BTreeMap<ConnectionId, Connection>,
-    completers: HashMap<RequestId, Completer<Reply>>,
+    answers: HashMap<RequestId, Answered>,
     pool: Pool,
     /// The armed timer and its time; an earlier one than needed only costs a turn.
     timer: Option<(Pin<Box<tokio::time::Sleep>>, u64)>,
@@ -214,8 +221,8 @@ impl<S: Side> Driver<S> {
         let error = Error::with_text(Kind::Fatal, text).into_fatal();
         self.shared.fail(error.clone());
         self.connections.clear();
-        for (_, completer) in self.completers.drain() {
-            completer.complete(Err(error.clone()));
+        for (_, answered) in self.answers.drain() {
+            answered(Err(error.clone()));
         }
     }
 
@@ -256,8 +263,8 @@ impl<S: Side> Driver<S> {
         };
         for message in messages {
             match message {
-                Message::Request(command, request, completer) => {
-                    self.completers.insert(request, completer);
+                Message::Request(command, request, answered) => {
+                    self.answers.insert(request, answered);
                     self.machine.handle(now, Input::Command(command));
                 }
                 Message::Command(command) => self.machine.handle(now, Input::Command(command)),
@@ -374,8 +381,8 @@ impl<S: Side> Driver<S> {
     fn event(&mut self, now: Now, event: Event) {
         let queued = match event {
             Event::Reply { request, result } => {
-                if let Some(completer) = self.completers.remove(&request) {
-                    completer.complete(result);
+                if let Some(answered) = self.answers.remove(&request) {
+                    answered(result);
                 }
                 false
             }
@@ -454,6 +461,6 @@ impl<S: Side> Drop for Answer<S> {
     fn drop(&mut self) {
         let lost = || Err(DisconnectCause::Resolve("the look-up could not be made".into()));
         let result = self.result.take().unwrap_or_else(lost);
-        self.shared.send(Message::Resolved(self.connection, result));
+        let _ = self.shared.send(Message::Resolved(self.connection, result));
     }
 }

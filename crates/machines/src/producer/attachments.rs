@@ -106,6 +106,21 @@ impl<A> Attachments<A> {
         (attachment, place, next)
     }
 
+    /// Moves what is attached to `out` until it has no more room; tickets stay as they are. Returns how many remain.
+    pub fn take_all(&mut self, out: &mut Vec<A>) -> usize {
+        let mut remain = 0;
+        for entry in self.segments.iter_mut().flat_map(|segment| &mut segment.0) {
+            if entry.attachment.is_none() {
+                continue;
+            }
+            match entry.attachment.take_if(|_| out.len() < out.capacity()) {
+                Some(attachment) => out.push(attachment),
+                None => remain += 1,
+            }
+        }
+        remain
+    }
+
     /// Visits all that are attached, in no order that means anything.
     pub fn each(&self, mut visit: impl FnMut(&A)) {
         self.segments
@@ -142,6 +157,19 @@ mod tests {
         assert_eq!(table.take(first), (Some("a"), PLACE, second));
         assert_eq!(table.add("c", PLACE), first);
         assert_eq!(table.take(second), (Some("b"), PLACE, NONE));
+    }
+
+    #[test]
+    fn all_are_taken_as_far_as_there_is_room_and_tickets_stay() {
+        let mut table = Attachments::new();
+        table.supply(Segment::new());
+        let tickets: Vec<u32> = (0..5).map(|number| table.add(number, PLACE)).collect();
+        let mut out = Vec::with_capacity(4);
+        assert_eq!(table.take_all(&mut out), 5 - out.len());
+        out.reserve(8);
+        assert_eq!(table.take_all(&mut out), 0);
+        assert_eq!(out.len(), 5);
+        assert_eq!(table.take(tickets[2]).0, None);
     }
 
     #[test]

@@ -172,9 +172,10 @@ impl<A> Accumulator<A> {
         self.attachments.each(visit);
     }
 
-    /// Takes out everything, for an owner that lets go of the engine: to be dropped outside the lock.
-    pub fn take_attachments(&mut self) -> super::attachments::Attachments<A> {
-        std::mem::take(&mut self.attachments)
+    /// Moves what is attached to `out`, as far as it has room, for an owner that lets go of the engine; the records go on
+    /// without. Returns how many remain.
+    pub fn take_attachments(&mut self, out: &mut Vec<A>) -> usize {
+        self.attachments.take_all(out)
     }
 
     /// Free chunks of a client that fell idle; to be dropped outside the lock (E7).

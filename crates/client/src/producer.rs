@@ -1,0 +1,324 @@
+//! [`Producer`]: appends records from any thread, hands out delivery reports. What happens to a record in between is the
+//! machine's; callbacks and Python are the binding's, which attaches an `A` to a record and gets it back with its report.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ottla_machines::client::{ClientMachine, ClusterMetadata, Edges};
+use ottla_machines::config::ProducerSettings;
+use ottla_machines::error::Error;
+use ottla_machines::machine::Now;
+use ottla_machines::producer::{Accumulator, NewRecord, Refused, ReportRun, Supply};
+
+use crate::clock;
+use crate::driver::Side;
+use crate::handle::{Handle, seed};
+use crate::lock::{Contention, Lock};
+use crate::notices::{Notice, NoticeOptions};
+use crate::pending::Pending;
+use crate::waiters::Waiters;
+
+/// Why a record was not appended. Nothing was kept of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// The producer was closed.
+    Closed,
+    /// The producer belongs to the parent process.
+    Forked,
+    /// An earlier error ended the producer.
+    Fatal(Error),
+    /// `queue.buffering.max.messages` or `.kbytes` is reached; `reports` delivery reports wait to be taken (E13).
+    Full {
+        /// Reports that wait.
+        reports: usize,
+    },
+    /// The record is larger than `message.max.bytes`.
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The topic has no such partition.
+    UnknownPartition,
+    /// The brokers refuse the topic with this code.
+    Topic(i16),
+}
+
+/// What callers share with the machine.
+struct ProducerSide<A> {
+    accumulator: Lock<Accumulator<A>>,
+    /// Callers that wait for reports, for notices, or for the count to reach zero.
+    reports: Waiters,
+    drained: Waiters,
+    ended: AtomicBool,
+}
+
+impl<A: Send + 'static> Side for ProducerSide<A> {
+    type Machine = ClientMachine;
+
+    fn exchange(&self, machine: &mut ClientMachine, now: Now) -> Option<Edges> {
+        let mut accumulator = self.accumulator.try_lock_shortly()?;
+        Some(machine.exchange_producer(now, &mut accumulator))
+    }
+
+    fn wants_exchange(&self, machine: &ClientMachine) -> bool {
+        machine.wants_exchange()
+    }
+
+    fn wake(&self, edges: Edges) {
+        if edges.reports {
+            self.reports.wake_one();
+        }
+        if edges.reports || edges.drained {
+            self.drained.wake_all();
+        }
+    }
+
+    fn end(&self) {
+        self.accumulator.lock(&mut Contention::wait).close();
+        self.ended.store(true, Ordering::SeqCst);
+        self.reports.wake_all();
+        self.drained.wake_all();
+    }
+}
+
+/// A producer. May be shared by threads; dropping it ends it without waiting and logs what was lost.
+///
+/// `wait` of its methods is called when another thread holds the producer's lock: see [`Contention`]. No method calls back
+/// otherwise, or drops an `A`, while it holds the lock.
+pub struct Producer<A: Send + 'static>(Handle<ProducerSide<A>>);
+
+impl<A: Send + 'static> Producer<A> {
+    /// A producer that begins to connect when it is first needed.
+    ///
+    /// # Errors
+    /// `CriticalSystemResource` when the system refuses the engine's threads or descriptors.
+    pub fn new(settings: ProducerSettings, notices: NoticeOptions) -> Result<Self, Error> {
+        let seed = seed();
+        let side = ProducerSide {
+            accumulator: Lock::new(Accumulator::new(&settings, seed ^ 3)),
+            reports: Waiters::new(),
+            drained: Waiters::new(),
+            ended: AtomicBool::new(false),
+        };
+        let machine = ClientMachine::producer(&settings, seed);
+        Handle::start(side, machine, &settings.connection, notices).map(Self)
+    }
+
+    /// Appends a record to its partition's batch; returns before it is sent. The attachment comes back with the record's
+    /// report, or with the error. Does not wait for room: that is the caller's, by [`Producer::wait_for_reports`].
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    #[inline]
+    pub fn append(
+        &self,
+        record: &NewRecord<'_>,
+        attachment: Option<A>,
+        wait: &mut dyn FnMut(Contention),
+    ) -> Result<(), (AppendError, Option<A>)> {
+        let mut attachment = attachment;
+        let mut supply = Supply::nothing();
+        if !self.0.is_ours() {
+            return Err((AppendError::Forked, attachment));
+        }
+        loop {
+            let outcome = {
+                let mut accumulator = self.0.shared.side.accumulator.lock(wait);
+                accumulator.append(record, &mut attachment, &mut supply, || clock::mono_us(Instant::now()))
+            };
+            match outcome {
+                Ok(appended) => {
+                    if appended.wake {
+                        self.0.shared.edge.wake();
+                    }
+                    return Ok(());
+                }
+                Err(Refused::Needs(needs)) => supply.make(needs, record),
+                Err(refused) => return Err((self.refused(refused), attachment)),
+            }
+        }
+    }
+
+    #[cold]
+    fn refused(&self, refused: Refused) -> AppendError {
+        match refused {
+            Refused::Closed | Refused::Fatal | Refused::Needs(_) => match self.failure() {
+                Some(error) => AppendError::Fatal(error),
+                None => AppendError::Closed,
+            },
+            Refused::Full { reports } => AppendError::Full { reports },
+            Refused::TooLarge { size, limit } => AppendError::TooLarge { size, limit },
+            Refused::UnknownPartition => AppendError::UnknownPartition,
+            Refused::Topic(code) => AppendError::Topic(code),
+        }
+    }
+
+    /// Takes reports of one batch, as many as `run` has room for; none is an empty run. What `run` held before must have
+    /// been taken out. Each report taken leaves the count by [`Producer::served`].
+    pub fn take_reports(&self, run: &mut ReportRun<A>, wait: &mut dyn FnMut(Contention)) {
+        let before = if self.0.is_ours() { self.side().accumulator.lock(wait).take_reports(run) } else { run.batch.take() };
+        drop(before);
+    }
+
+    /// So many reports were served, of records that counted so many bytes: they leave the queue's count (E13).
+    pub fn served(&self, messages: usize, bytes: usize, wait: &mut dyn FnMut(Contention)) {
+        if self.0.is_ours() && self.side().accumulator.lock(wait).served(messages, bytes) {
+            self.side().drained.wake_all();
+            self.side().reports.wake_all();
+        }
+    }
+
+    /// Records that are queued or in flight, and reports that were not served yet.
+    pub fn outstanding(&self) -> usize {
+        if self.0.is_ours() { self.side().accumulator.lock(&mut Contention::wait).outstanding() } else { 0 }
+    }
+
+    /// Reports that wait to be taken.
+    pub fn reports_waiting(&self) -> usize {
+        if self.0.is_ours() { self.side().accumulator.lock(&mut Contention::wait).reports_waiting() } else { 0 }
+    }
+
+    /// Waits until a report or a notice is there to be taken, or the producer ended; false at the deadline. A passed
+    /// deadline checks once.
+    pub fn wait_for_reports(&self, deadline: Instant) -> bool {
+        self.wait(&self.side().reports, deadline, |_, reports| reports > 0)
+    }
+
+    /// Waits until nothing is outstanding, or a report or a notice is there to be taken, or the producer ended; false at
+    /// the deadline. The loop of a flush: serve what is there, then wait again while [`Producer::outstanding`] is not 0.
+    pub fn wait_for_progress(&self, deadline: Instant) -> bool {
+        self.wait(&self.side().drained, deadline, |outstanding, reports| outstanding == 0 || reports > 0)
+    }
+
+    /// Waits until nothing is outstanding, whatever else there is to serve; false at the deadline or when the producer
+    /// ended with records outstanding.
+    pub fn wait_until_drained(&self, deadline: Instant) -> bool {
+        if !self.0.is_ours() {
+            return false;
+        }
+        let side = self.side();
+        let drained = || side.accumulator.lock(&mut Contention::wait).outstanding() == 0;
+        side.drained.wait(Some(deadline), &mut || side.ended.load(Ordering::SeqCst) || drained());
+        drained()
+    }
+
+    fn wait(&self, waiters: &Waiters, deadline: Instant, ready: impl Fn(usize, usize) -> bool) -> bool {
+        if !self.0.is_ours() {
+            return false;
+        }
+        let side = self.side();
+        waiters.wait(Some(deadline), &mut || {
+            let accumulator = side.accumulator.lock(&mut Contention::wait);
+            let counts = (accumulator.outstanding(), accumulator.reports_waiting());
+            drop(accumulator);
+            ready(counts.0, counts.1) || self.0.notices_waiting() || side.ended.load(Ordering::SeqCst)
+        })
+    }
+
+    /// Sends what is queued without waiting for linger. Does not wait.
+    pub fn start_flush(&self) {
+        if self.0.is_ours() {
+            let wake = self.side().accumulator.lock(&mut Contention::wait).flush();
+            if wake {
+                self.0.shared.edge.wake();
+            }
+        }
+    }
+
+    /// The cluster's description, of one topic or of all; fails with `TimedOut` or what stood in the way after `timeout`.
+    pub fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Pending<ClusterMetadata> {
+        self.0.metadata(topic, timeout)
+    }
+
+    /// Whether errors or log lines wait to be taken. One relaxed load.
+    #[inline]
+    pub fn notices_waiting(&self) -> bool {
+        self.0.notices_waiting()
+    }
+
+    /// Moves errors and log lines to `out`, oldest first.
+    pub fn take_notices(&self, out: &mut Vec<Notice>) {
+        self.0.take_notices(out);
+    }
+
+    /// The error that ended the producer, if one did.
+    pub fn failure(&self) -> Option<Error> {
+        if !self.0.is_ours() {
+            return None;
+        }
+        let fatal = self.side().accumulator.lock(&mut Contention::wait).fatal().cloned();
+        fatal.or_else(|| self.0.failure())
+    }
+
+    /// Refuses later appends with [`AppendError::Closed`]; what is queued goes on.
+    pub fn close(&self) {
+        if self.0.is_ours() {
+            self.side().accumulator.lock(&mut Contention::wait).close();
+        }
+    }
+
+    /// Whether [`Producer::close`] was called or the producer ended.
+    pub fn is_closed(&self) -> bool {
+        !self.0.is_ours() || self.side().accumulator.lock(&mut Contention::wait).is_closed()
+    }
+
+    /// Shows everything that is attached to records whose reports were not taken. `visit` runs under the lock: it must not
+    /// call this producer, allocate or wait.
+    pub fn with_attachments(&self, visit: impl FnMut(&A)) {
+        if self.0.is_ours() {
+            self.side().accumulator.lock(&mut Contention::wait).each_attachment(visit);
+        }
+    }
+
+    /// Takes out everything that is attached; the records go on without, and get no report.
+    pub fn take_attachments(&self, out: &mut Vec<A>, wait: &mut dyn FnMut(Contention)) {
+        if !self.0.is_ours() {
+            return;
+        }
+        loop {
+            let remain = self.side().accumulator.lock(wait).take_attachments(out);
+            if remain == 0 {
+                return;
+            }
+            out.reserve(remain);
+        }
+    }
+
+    #[inline]
+    fn side(&self) -> &ProducerSide<A> {
+        &self.0.shared.side
+    }
+}
+
+impl<A: Send + 'static> Drop for Producer<A> {
+    fn drop(&mut self) {
+        if !self.0.is_ours() {
+            return;
+        }
+        // Attachments are the callers' and dropped here: thread io never drops one.
+        let mut attachments = Vec::new();
+        self.take_attachments(&mut attachments, &mut Contention::wait);
+        let lost = {
+            let mut accumulator = self.side().accumulator.lock(&mut Contention::wait);
+            accumulator.close();
+            // Reports that were not taken are of records that arrived, or whose failure nobody asked for.
+            accumulator.outstanding().saturating_sub(accumulator.reports_waiting())
+        };
+        drop(attachments);
+        if lost > 0 {
+            let text = format!(
+                "Producer terminating with {lost} message(s) still in queue or transit: \
+                 use flush() to wait for outstanding message delivery"
+            );
+            self.0.log(4, "TERMINATE", text);
+        }
+    }
+}
+
+/// How many holds the shared state of a producer has, for tests of its end.
+#[cfg(test)]
+pub(crate) fn holds<A: Send + 'static>(producer: &Producer<A>) -> usize {
+    Arc::strong_count(&producer.0.shared)
+}
