@@ -113,7 +113,8 @@ impl<S: Side> Shared<S> {
     /// A command with an answer.
     pub(crate) fn request(&self, command: impl FnOnce(RequestId) -> Command, answered: Answered) {
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Err(Message::Request(_, _, answered)) = self.send(Message::Request(command(request), request, answered)) {
+        if let Err(Message::Request(_, _, answered)) = self.send(Message::Request(command(request), request, answered))
+        {
             let ended = || Error::with_text(Kind::Destroy, "The client has been closed");
             answered(Err(self.failure.get().cloned().unwrap_or_else(ended)));
         }
@@ -146,7 +147,12 @@ impl<S: Side> Results for Shared<S> {
 }
 
 /// Begins to drive a client.
-pub(crate) fn start<S: Side>(runtime: &Arc<Runtime>, shared: &Arc<Shared<S>>, machine: S::Machine, settings: &ConnectionSettings) {
+pub(crate) fn start<S: Side>(
+    runtime: &Arc<Runtime>,
+    shared: &Arc<Shared<S>>,
+    machine: S::Machine,
+    settings: &ConnectionSettings,
+) {
     static CLIENTS: AtomicU64 = AtomicU64::new(0);
     let driver = Driver {
         client: CLIENTS.fetch_add(1, Ordering::Relaxed),

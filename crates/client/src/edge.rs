@@ -2,6 +2,7 @@
 //!
 //! Anyone wakes; the driver alone begins turns and rests. A wake-up after the driver began its last turn is never lost: the
 //! driver then does not rest. Whether there is something to wake it for is decided elsewhere.
+#![cfg_attr(not(feature = "loom"), allow(unreachable_pub))] // Public for loom's models alone.
 use std::task::Waker;
 
 use crate::sync::{AtomicU8, Mutex, Ordering, take};

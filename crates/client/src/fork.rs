@@ -8,8 +8,8 @@
 
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::{Mutex, Once};
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Mutex, Once};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The process that the generation belongs to; tells a second hook of the same fork from a new fork.
@@ -144,7 +144,8 @@ pub(crate) fn enter(descriptor: RawFd) -> Entry {
         }
         if block.next().is_none() {
             let fresh = Box::into_raw(Box::new(Block::new()));
-            let lost = block.next.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire).is_err();
+            let lost =
+                block.next.compare_exchange(ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire).is_err();
             if lost {
                 // SAFETY: another thread's block was published first; nobody has seen this one.
                 drop(unsafe { Box::from_raw(fresh) });

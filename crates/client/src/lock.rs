@@ -5,6 +5,7 @@
 //! interpreter first, which this crate knows nothing of. It is a leaf: under it nothing is locked, allocated, dropped or
 //! waited for. Thread *io* only tries.
 #![allow(unsafe_code)] // A lock hands out `&mut` from `&`; std's cost a second locked instruction per record.
+#![cfg_attr(not(feature = "loom"), allow(unreachable_pub))] // Public for loom's models alone.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -109,11 +110,6 @@ impl<T> Lock<T> {
         }
     }
 
-    /// The value, while nobody else can reach the lock.
-    pub fn into_inner(self) -> T {
-        self.value.into_inner()
-    }
-
     #[inline]
     fn guard(&self) -> Guard<'_, T> {
         Guard { lock: self, pointer: ManuallyDrop::new(self.value.pointer()), not_send: PhantomData }
@@ -172,10 +168,6 @@ mod cell {
         pub(super) fn pointer(&self) -> Pointer<T> {
             Pointer(self.0.get())
         }
-
-        pub(super) fn into_inner(self) -> T {
-            self.0.into_inner()
-        }
     }
 
     impl<T> Pointer<T> {
@@ -205,10 +197,6 @@ mod cell {
 
         pub(super) fn pointer(&self) -> Pointer<T> {
             Pointer(self.0.get_mut())
-        }
-
-        pub(super) fn into_inner(self) -> T {
-            self.0.into_inner()
         }
     }
 

@@ -169,7 +169,9 @@ mod tests {
             line("rdkafka#producer-1", at(0), 3, "FAIL", text, 0),
             format!("%3|1700000000.123|FAIL|rdkafka#producer-1| [thrd:localhost:9092/bootstrap]: {text}\n")
         );
-        assert!(line("c", at(0), 4, "CONFWARN", "Not served: x", 2).contains("[thrd:main]: Not served: x (2 identical"));
+        assert!(
+            line("c", at(0), 4, "CONFWARN", "Not served: x", 2).contains("[thrd:main]: Not served: x (2 identical")
+        );
     }
 
     #[test]

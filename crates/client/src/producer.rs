@@ -1,6 +1,5 @@
 //! [`Producer`]: appends records from any thread, hands out delivery reports. What happens to a record in between is the
 //! machine's; callbacks and Python are the binding's, which attaches an `A` to a record and gets it back with its report.
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -158,7 +157,8 @@ impl<A: Send + 'static> Producer<A> {
     /// Takes reports of one batch, as many as `run` has room for; none is an empty run. What `run` held before must have
     /// been taken out. Each report taken leaves the count by [`Producer::served`].
     pub fn take_reports(&self, run: &mut ReportRun<A>, wait: &mut dyn FnMut(Contention)) {
-        let before = if self.0.is_ours() { self.side().accumulator.lock(wait).take_reports(run) } else { run.batch.take() };
+        let before =
+            if self.0.is_ours() { self.side().accumulator.lock(wait).take_reports(run) } else { run.batch.take() };
         drop(before);
     }
 
@@ -315,10 +315,4 @@ impl<A: Send + 'static> Drop for Producer<A> {
             self.0.log(4, "TERMINATE", text);
         }
     }
-}
-
-/// How many holds the shared state of a producer has, for tests of its end.
-#[cfg(test)]
-pub(crate) fn holds<A: Send + 'static>(producer: &Producer<A>) -> usize {
-    Arc::strong_count(&producer.0.shared)
 }

@@ -3,6 +3,7 @@
 //! A caller says what it waits for by a check that takes the client's lock itself. Whoever makes it true (under that lock)
 //! calls [`Waiters::wake_one`] or [`Waiters::wake_all`] after freeing it, once per edge from false to true. A waiter that
 //! leaves while it is still true passes the wake-up on, so that none sleeps beside something ready. No polling.
+#![cfg_attr(not(feature = "loom"), allow(unreachable_pub))] // Public for loom's models alone.
 use std::time::Instant;
 
 use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, take};

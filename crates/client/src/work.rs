@@ -136,7 +136,14 @@ mod tests {
     }
 
     fn job(tag: u64) -> Job {
-        Job::Decompress { tag, codec: Codec::Gzip, frame: Frame::new(Vec::new()), range: 0..0, limit: 0, out: Vec::new() }
+        Job::Decompress {
+            tag,
+            codec: Codec::Gzip,
+            frame: Frame::new(Vec::new()),
+            range: 0..0,
+            limit: 0,
+            out: Vec::new(),
+        }
     }
 
     #[test]

@@ -308,12 +308,7 @@ impl Incoming {
     }
 
     /// Cuts whole frames from what was read.
-    fn cut(
-        &mut self,
-        pool: &mut Pool,
-        limit: usize,
-        report: &mut impl FnMut(Progress),
-    ) -> Result<(), DisconnectCause> {
+    fn cut(&mut self, pool: &mut Pool, limit: usize, report: &mut impl FnMut(Progress)) -> Result<(), DisconnectCause> {
         loop {
             if let Some((frame, len)) = self.frame.take_if(|(frame, len)| frame.len() == *len) {
                 debug_assert_eq!(frame.len(), len);
