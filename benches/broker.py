@@ -10,7 +10,7 @@ import confluent_kafka
 import confluent_kafka.admin
 
 from benches.loops import PARTITIONS, key_value_pairs
-from tests.realkafka import Cluster
+from tests.realkafka import LONG_RUN, Cluster
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,7 +24,8 @@ class Broker:
     def __init__(self) -> None:
         """Nothing starts before ``__enter__``."""
         # What a run has written is deleted soon: a full run moves several GB.
-        self.cluster = Cluster(settings={"log.segment.delete.delay.ms": "500", "log.segment.bytes": "268435456"})
+        settings = {"log.segment.delete.delay.ms": "500", "log.segment.bytes": "268435456"}
+        self.cluster = Cluster(settings=settings, java_options=LONG_RUN)
         self._numbers = itertools.count()
 
     def __enter__(self) -> Self:

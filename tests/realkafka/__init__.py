@@ -10,7 +10,7 @@ By hand: ``python -m tests.realkafka --help`` from the root of the repository. P
 that is given as server properties (``settings=``).
 """
 
-from tests.realkafka.cluster import Cluster
+from tests.realkafka.cluster import LONG_RUN, Cluster
 from tests.realkafka.errors import KafkaUnavailableError
 
-__all__ = ["Cluster", "KafkaUnavailableError"]
+__all__ = ["LONG_RUN", "Cluster", "KafkaUnavailableError"]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _DIES_WITH_PARENT = (
     "os.execvp(sys.argv[2], sys.argv[2:])"
 )
 _TERM_SECONDS = 30.0
+# The kernel sends that signal when the thread that started the program ends, so one thread that stays starts them all.
+_LAUNCHER = ThreadPoolExecutor(1, "kafka-launcher")
 
 
 def process_lives(pid: int) -> bool:
@@ -58,19 +61,20 @@ class Broker:
         return {each.name: getattr(self, each.name) for each in fields(self) if each.init}
 
     def launch(self, *, detached: bool) -> None:
-        """Start the process. `detached`: it outlives us; else it dies with the calling thread."""
+        """Start the process. `detached`: it outlives this process; else it dies with it, however that ends."""
         command = self.command
         if not detached and sys.platform == "linux":
             command = [sys.executable, "-S", "-c", _DIES_WITH_PARENT, str(os.getpid()), *command]
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
+            self._child = _LAUNCHER.submit(
+                subprocess.Popen[bytes],
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C at the terminal is for the tests, not for the broker
-            )
+            ).result()
         self.pid = self._child.pid
 
     def send_signal(self, number: signal.Signals) -> None:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+#: Options of Java for brokers that live shortly: only the quick compiler, small collector threads.
+QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+#: Options for brokers under load for long.
+LONG_RUN = ("-XX:+UseG1GC",)
+
 _PORTS_PER_BROKER = 4
 _START_SECONDS = 120.0
 _TEMPORARY = "ottla-kafka-"
@@ -34,8 +39,8 @@ class Cluster:
     """Real Kafka, running from `start()` to `close()`; a context manager does both.
 
     `settings` are further server properties. `folder` holds data and logs; without one a temporary folder is made, and
-    removed at the end. `detached` brokers outlive this process (the command line's `up`); others die with the thread
-    that started them.
+    removed at the end. `detached` brokers outlive this process (the command line's `up`); others die with it.
+    `java_options` are `QUICK_START` unless a benchmark wants `LONG_RUN`.
     """
 
     def __init__(
@@ -46,11 +51,13 @@ class Cluster:
         settings: Mapping[str, str] | None = None,
         folder: Path | None = None,
         detached: bool = False,
+        java_options: tuple[str, ...] = QUICK_START,
     ) -> None:
         """Choose the settings; nothing starts yet."""
         self.version = version
         self.settings = dict(settings or {})
         self.detached = detached
+        self.java_options = java_options
         self.brokers: list[Broker] = []
         self._count = brokers
         self._given_folder = folder
@@ -88,7 +95,13 @@ class Cluster:
             self._folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         heap = "-Xmx1g" if self._count == 1 else "-Xmx512m"
-        run_java = [program, heap, "-Xms256m", "-XX:+UseG1GC", f"-Dlog4j2.configurationFile={home}/log4j2.properties"]
+        run_java = [
+            program,
+            heap,
+            "-Xms256m",
+            *self.java_options,
+            f"-Dlog4j2.configurationFile={home}/log4j2.properties",
+        ]
         run_java += ["-cp", f"{home}/libs/*"]
         try:
             self._make_brokers(run_java)
