@@ -1,7 +1,7 @@
 //! Zigzag varints of records: at most 5 bytes for 32 bits, 10 for 64, low groups of seven bits first.
 //!
-//! Values of up to four bytes (all but absurd records) are encoded without a branch on their size. Decoding tests one
-//! byte, then two, which the processor predicts, then takes eight bytes at once.
+//! Encoding has one branch, at two bytes, and none on whether it is one or two: lengths of records vary about there, and
+//! the processor could not predict them. Decoding tests one byte, then two, then takes eight bytes at once.
 
 use super::error::RecordsError;
 
@@ -26,6 +26,9 @@ pub const fn unzigzag64(value: u64) -> i64 {
 /// Bytes that `value`, already folded, takes: 1 to 10.
 #[inline]
 pub const fn unsigned_size(value: u64) -> usize {
+    if value < 1 << 14 {
+        return 1 + (value >= 0x80) as usize;
+    }
     // ceil(bits / 7) by a multiplication; exact for 1 to 64 bits.
     ((63 - (value | 1).leading_zeros() as usize) * 9 + 73) / 64
 }
@@ -36,8 +39,8 @@ pub const fn size(value: i64) -> usize {
     unsigned_size(zigzag64(value))
 }
 
-/// Encodes `value`, already folded, at `dst[position..]`; returns the position behind it. With eight bytes of room
-/// behind `position` one store does it, and bytes behind the varint are overwritten.
+/// Encodes `value`, already folded, at `dst[position..]`; returns the position behind it. Up to three bytes behind the
+/// varint may be overwritten, as far as `dst` has them.
 ///
 /// # Panics
 /// When `dst` is shorter than the varint needs.
@@ -46,20 +49,25 @@ pub fn write_unsigned(dst: &mut [u8], position: usize, value: u64) -> usize {
     if value < 1 << 28
         && let Some(room) = dst.get_mut(position..).and_then(|rest| rest.first_chunk_mut::<4>())
     {
-        let (word, length) = spread(value as u32);
-        *room = word.to_le_bytes();
-        return position + length;
+        return position + write_short(room, value as u32);
     }
     write_unsigned_slow(dst, position, value)
 }
 
-/// The bytes of a varint below 2^28 (first in the low byte; continuation bits set) and how many they are.
-#[inline]
-pub(crate) const fn spread(value: u32) -> (u32, usize) {
+/// Encodes a value below 2^28 into the first of four bytes; returns how many it took. Below 2^14 (fields up to 8 KiB,
+/// offset deltas to 8,191, time deltas to 8 s) without a branch on the size, above by spreading all four groups.
+#[inline(always)]
+pub(crate) fn write_short(room: &mut [u8; 4], value: u32) -> usize {
+    if value < 1 << 14 {
+        let two = u32::from(value >= 0x80);
+        let word = (value & 0x7f) | two << 7 | (value >> 7) << 8;
+        [room[0], room[1]] = (word as u16).to_le_bytes();
+        return 1 + two as usize;
+    }
     let groups = (value & 0x7f) | (value & 0x3f80) << 1 | (value & 0x1f_c000) << 2 | (value & 0xfe0_0000) << 3;
-    let length = unsigned_size(value as u64);
-    let continued = 0x0080_8080 & ((1u32 << (8 * (length as u32 - 1))) - 1);
-    (groups | continued, length)
+    let four = u32::from(value >= 1 << 21);
+    *room = (groups | 0x8080 | four << 23).to_le_bytes();
+    3 + four as usize
 }
 
 fn write_unsigned_slow(dst: &mut [u8], mut position: usize, mut value: u64) -> usize {

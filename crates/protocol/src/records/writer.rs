@@ -3,7 +3,7 @@
 //! Sizes are known before anything is written, so the caller chooses chunk or link first (E7). Headers come already
 //! encoded and are copied. Which timestamp, delta and chunk is the accumulator's decision.
 
-use super::varint::{spread, unsigned_size, write_unsigned, zigzag64};
+use super::varint::{unsigned_size, write_short, write_unsigned, zigzag64};
 
 /// A record's headers as they stand on the wire, without their count: made by [`encode_header`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,16 +134,11 @@ pub fn write_record_prefix(
     if (length | timestamp | offset) < 1 << 28
         && let Some(head) = dst.first_chunk_mut::<16>()
     {
-        // Four fields of at most 4, 1, 4 and 4 bytes: each is one store of four, the next overwrites what is too much.
-        let (word, first) = spread(length as u32);
-        head[0..4].copy_from_slice(&word.to_le_bytes());
-        head[first] = 0;
-        let (word, second) = spread(timestamp as u32);
-        head[first + 1..first + 5].copy_from_slice(&word.to_le_bytes());
-        position = first + 1 + second;
-        let (word, third) = spread(offset as u32);
-        head[position..position + 4].copy_from_slice(&word.to_le_bytes());
-        position += third;
+        // Length, attributes and deltas take at most 4, 1, 4 and 4 bytes: no field needs a check of its own.
+        position = put(head, 0, length as u32);
+        head[position] = 0;
+        position = put(head, position + 1, timestamp as u32);
+        position = put(head, position, offset as u32);
     } else {
         position = write_unsigned(dst, 0, length);
         dst[position] = 0;
@@ -155,6 +150,15 @@ pub fn write_record_prefix(
         position = copy(dst, position, key);
     }
     write_unsigned(dst, position, folded_length(value_length))
+}
+
+#[inline(always)]
+fn put(head: &mut [u8; 16], position: usize, value: u32) -> usize {
+    match head.get_mut(position..).and_then(|rest| rest.first_chunk_mut::<4>()) {
+        Some(room) => position + write_short(room, value),
+        // Never: the positions are at most 9.
+        None => position,
+    }
 }
 
 /// Writes the header count and the headers, the end of a record; returns `headers.size()`.
