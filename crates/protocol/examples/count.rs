@@ -1,5 +1,6 @@
 //! Encodes or decodes 10,000 records of 100 B value and 8 B key, for callgrind to count (`benches/instructions.py`) or for a
-//! stopwatch: `count encode|decode|views|headers`, `count time`.
+//! stopwatch: `count encode|decode|views|headers`, `count time`,
+//! `count codecs`.
 //!
 //! The counted functions hold nothing of ours but the record codec: no CRC (its code depends on the processor).
 #![allow(clippy::print_stdout, reason = "a program")]
@@ -7,6 +8,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use ottla_protocol::compression::{Codec, Compressor, Decompressor};
 use ottla_protocol::records::{
     EncodedHeaders, RecordOffsets, encode_header, read_record, read_record_offsets, record_size, write_record,
 };
@@ -158,10 +160,43 @@ fn time() {
     }
 }
 
+/// Compresses and decompresses Java's records of the tests: MB/s of uncompressed bytes.
+fn codecs() {
+    let java = include_bytes!("../tests/golden/java_none_m2.bin");
+    let (mut compressor, mut decompressor) = (Compressor::new(), Decompressor::new());
+    for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        for size in [16 << 10, java.len() - 61] {
+            let data = &java[61..61 + size];
+            // The accumulator's chain.
+            let chunks: Vec<&[u8]> = data.chunks(CHUNK).collect();
+            let (mut compressed, mut back) = (Vec::new(), Vec::new());
+            let speed = |nanoseconds: f64| size as f64 * 1e3 / (nanoseconds * f64::from(RECORDS));
+            let write = median(|| {
+                compressed.clear();
+                let done = compressor.compress(codec, None, black_box(&chunks), &mut compressed);
+                assert_eq!(done, Ok(()));
+            });
+            let read = median(|| {
+                back.clear();
+                assert_eq!(decompressor.decompress(codec, black_box(&compressed), size, &mut back), Ok(()));
+            });
+            println!(
+                "{:6} {size:6} B: compress {:.0} MB/s, decompress {:.0} MB/s, ratio {:.2}",
+                codec.name(),
+                speed(write),
+                speed(read),
+                size as f64 / compressed.len() as f64
+            );
+        }
+    }
+}
+
 fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();
-    if what == "time" {
-        return time();
+    match what.as_str() {
+        "time" => return time(),
+        "codecs" => return codecs(),
+        _ => {}
     }
     // One call of one counted function; what was done before is not counted.
     let (mut work, used) = encoded(what == "headers", false);
@@ -176,6 +211,6 @@ fn main() {
             assert_eq!(decode_offsets(black_box(&slices(&work, &used)), &mut into), 0);
         }
         "views" => assert_eq!(decode_views(black_box(&slices(&work, &used))).0, 0),
-        other => println!("count encode|decode|views|headers|time, not {other:?}"),
+        other => println!("count encode|decode|views|headers|time|codecs, not {other:?}"),
     }
 }

@@ -10,6 +10,8 @@ mod gzip;
 mod lz4;
 mod room;
 mod snappy;
+#[cfg(test)]
+mod tests;
 mod xxhash;
 mod zstd;
 

@@ -8,6 +8,8 @@
 //! of magic 0 and 1.
 pub mod control;
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod header;
 pub mod reader;
 pub mod varint;

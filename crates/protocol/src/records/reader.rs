@@ -131,6 +131,9 @@ pub struct RecordOffsets {
     end: u32,
 }
 
+/// A consumer holds thousands of them.
+const _: () = assert!(size_of::<RecordOffsets>() == 32);
+
 impl RecordOffsets {
     /// Start and end of the key, or null.
     #[inline]
