@@ -61,7 +61,7 @@ fn encode_records(work: &mut Work, used: &mut Vec<usize>) {
             let Some(next) = chunks.next() else { return };
             chunk = next;
             position = 0;
-            if used.len() % 16 == 0 {
+            if used.len().is_multiple_of(16) {
                 first = index;
             }
             size = record_size(index - first, i64::from((index - first) / 100), Some(key), Some(value), headers);

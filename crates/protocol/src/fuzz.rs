@@ -2,7 +2,7 @@
 //! not survive the way to bytes and back; allocation is watched by whoever calls them.
 
 #[cfg(test)]
-mod allocation;
+pub(crate) mod allocation;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]

@@ -39,7 +39,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 /// What `work` gives, and the bytes that it allocated on this thread, whether it freed them or not.
-pub(super) fn allocated_by<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub(crate) fn allocated_by<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = ALLOCATED.with(Cell::get);
     let result = work();
     (result, ALLOCATED.with(Cell::get) - before)
