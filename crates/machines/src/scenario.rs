@@ -13,9 +13,7 @@ use ottla_protocol::messages::metadata::{
 use ottla_protocol::primitives::{Message, Reader, Uuid, Writer};
 
 use crate::client::{ClientMachine, Command, Event};
-use crate::config::{
-    AddressFamily, BootstrapServer, Compression, ConnectionSettings, MetadataRecovery, Partitioner, ProducerSettings,
-};
+use crate::config::{AddressFamily, BootstrapServer, Compression, ConnectionSettings, Partitioner, ProducerSettings};
 use crate::job::{Contexts, run};
 use crate::machine::{ConnectionId, DisconnectCause, Frame, Input, Lane, Machine, NodeId, Now, Output};
 
@@ -263,7 +261,6 @@ pub(crate) fn connection_settings() -> ConnectionSettings {
         client_id: "scenario".to_owned(),
         bootstrap: vec![BootstrapServer { host: "bootstrap".to_owned(), port: 9092 }],
         address_family: AddressFamily::Any,
-        address_ttl_us: SECOND,
         socket_timeout_us: 60 * SECOND,
         connection_setup_timeout_us: 30 * SECOND,
         api_version_request_timeout_us: 10 * SECOND,
@@ -272,12 +269,9 @@ pub(crate) fn connection_settings() -> ConnectionSettings {
         reconnect_backoff_max_us: 10 * SECOND,
         retry_backoff_us: 100 * MS,
         retry_backoff_max_us: SECOND,
-        metadata_max_age_us: 900 * SECOND,
         topic_metadata_refresh_interval_us: Some(300 * SECOND),
         topic_metadata_refresh_fast_interval_us: 100 * MS,
         topic_metadata_propagation_max_us: 30 * SECOND,
-        metadata_recovery: MetadataRecovery::Rebootstrap,
-        metadata_rebootstrap_trigger_us: 300 * SECOND,
         max_in_flight: 1_000_000,
         receive_message_max_bytes: 100_000_000,
         socket_send_buffer_bytes: None,
@@ -285,7 +279,6 @@ pub(crate) fn connection_settings() -> ConnectionSettings {
         nodelay: true,
         keepalive: false,
         allow_auto_create_topics: true,
-        log_connection_close: true,
         log_level: 6,
     }
 }

@@ -14,6 +14,6 @@ mod table;
 pub use secret::Secret;
 pub use settings::{
     AddressFamily, AdminSettings, BootstrapServer, Compression, ConnectionSettings, ConsumerSettings, Isolation,
-    MetadataRecovery, OffsetReset, Partitioner, ProducerSettings,
+    OffsetReset, Partitioner, ProducerSettings,
 };
 pub use table::{Column, Key, Scope, Section, Status, Type, find, table};

@@ -22,15 +22,6 @@ pub enum AddressFamily {
     V6,
 }
 
-/// What to do once every known broker is unreachable (KIP-899).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetadataRecovery {
-    /// Go on with the brokers that are known.
-    None,
-    /// Start anew from the bootstrap addresses.
-    Rebootstrap,
-}
-
 /// How connections and metadata are kept, the same for every client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSettings {
@@ -40,8 +31,6 @@ pub struct ConnectionSettings {
     pub bootstrap: Vec<BootstrapServer>,
     /// Which addresses of a host are used.
     pub address_family: AddressFamily,
-    /// How long looked-up addresses of a host stay good.
-    pub address_ttl_us: u64,
     /// How long a request may go unanswered.
     pub socket_timeout_us: u64,
     /// How long connecting and the handshake may take.
@@ -58,18 +47,12 @@ pub struct ConnectionSettings {
     pub retry_backoff_us: u64,
     /// The longest wait before a request is made again.
     pub retry_backoff_max_us: u64,
-    /// Cached metadata is not used when older than this.
-    pub metadata_max_age_us: u64,
     /// Metadata of known topics is fetched again this often; `None` is never.
     pub topic_metadata_refresh_interval_us: Option<u64>,
     /// The first wait for metadata that is known to be stale.
     pub topic_metadata_refresh_fast_interval_us: u64,
     /// How long an unknown topic may be one that was just created and is not announced everywhere.
     pub topic_metadata_propagation_max_us: u64,
-    /// What to do once every known broker is unreachable.
-    pub metadata_recovery: MetadataRecovery,
-    /// How long metadata cannot be had before the client starts anew from the bootstrap addresses.
-    pub metadata_rebootstrap_trigger_us: u64,
     /// Requests in flight on one connection at most.
     pub max_in_flight: usize,
     /// A response larger than this, in bytes, closes its connection.
@@ -84,8 +67,6 @@ pub struct ConnectionSettings {
     pub keepalive: bool,
     /// Whether asking for the metadata of a topic may create it on the broker.
     pub allow_auto_create_topics: bool,
-    /// Whether the log tells of connections that the broker closed.
-    pub log_connection_close: bool,
     /// syslog's level up to which lines are logged, 0 to 7.
     pub log_level: u8,
 }
@@ -206,8 +187,6 @@ pub struct ConsumerSettings {
     pub max_partition_fetch_bytes: i32,
     /// Fetched bytes that wait to be taken at most.
     pub queued_max_bytes: usize,
-    /// Fetched records per partition below which a partition is fetched again.
-    pub queued_min_messages: usize,
     /// How long a partition is left alone after its Fetch failed.
     pub fetch_error_backoff_us: u64,
     /// Whether CRCs are checked. The confluent face leaves this on unless the user turns it off (E18).

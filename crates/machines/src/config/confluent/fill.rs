@@ -2,8 +2,8 @@
 use super::combine::bad_address;
 use super::set::{Config, ConfigError, Role, Value, Warning};
 use crate::config::{
-    AddressFamily, AdminSettings, Compression, ConnectionSettings, ConsumerSettings, Isolation, MetadataRecovery,
-    OffsetReset, Partitioner, ProducerSettings, bootstrap,
+    AddressFamily, AdminSettings, Compression, ConnectionSettings, ConsumerSettings, Isolation, OffsetReset,
+    Partitioner, ProducerSettings, bootstrap,
 };
 
 /// The names of the partitioners, all of which are served.
@@ -104,7 +104,6 @@ pub(super) fn consumer(config: &Config, warnings: &mut Vec<Warning>) -> Result<C
         fetch_max_bytes: i32::try_from(fetch_max).unwrap_or(i32::MAX),
         max_partition_fetch_bytes: config.integer("fetch.message.max.bytes"),
         queued_max_bytes: size(config.integer("queued.max.messages.kbytes")).saturating_mul(1024),
-        queued_min_messages: size(config.integer("queued.min.messages")),
         fetch_error_backoff_us: micros(config.integer("fetch.error.backoff.ms")),
         // The original's default is false; here CRCs are checked unless the user says not to (E18).
         check_crcs: !config.is_set("check.crcs") || config.boolean("check.crcs"),
@@ -140,10 +139,6 @@ fn connection(config: &Config, warnings: &mut Vec<Warning>) -> Result<Connection
     }
     warnings.extend(refused.into_iter().map(bad_address));
     let refresh = config.integer("topic.metadata.refresh.interval.ms");
-    let metadata_max_age_us = match config.is_set("topic.metadata.refresh.interval.ms") && refresh > 0 {
-        true if !config.is_set("metadata.max.age.ms") => 3 * micros(refresh),
-        _ => micros(config.integer("metadata.max.age.ms")),
-    };
     let retry_backoff_max_us = micros(config.integer("retry.backoff.max.ms"));
     let idempotent = config.role != Role::Consumer && config.boolean("enable.idempotence");
     let max_in_flight = size(config.integer("max.in.flight.requests.per.connection"));
@@ -158,7 +153,6 @@ fn connection(config: &Config, warnings: &mut Vec<Warning>) -> Result<Connection
             "v6" => AddressFamily::V6,
             _ => AddressFamily::Any,
         },
-        address_ttl_us: micros(config.integer("broker.address.ttl")),
         socket_timeout_us: micros(config.integer("socket.timeout.ms")),
         connection_setup_timeout_us: micros(config.integer("socket.connection.setup.timeout.ms")),
         api_version_request_timeout_us: micros(config.integer("api.version.request.timeout.ms")),
@@ -167,15 +161,9 @@ fn connection(config: &Config, warnings: &mut Vec<Warning>) -> Result<Connection
         reconnect_backoff_max_us: micros(config.integer("reconnect.backoff.max.ms")),
         retry_backoff_us: micros(config.integer("retry.backoff.ms")).min(retry_backoff_max_us),
         retry_backoff_max_us,
-        metadata_max_age_us,
         topic_metadata_refresh_interval_us: (refresh > 0).then(|| micros(refresh)),
         topic_metadata_refresh_fast_interval_us: micros(config.integer("topic.metadata.refresh.fast.interval.ms")),
         topic_metadata_propagation_max_us: micros(config.integer("topic.metadata.propagation.max.ms")),
-        metadata_recovery: match config.text("metadata.recovery.strategy").as_str() {
-            "none" => MetadataRecovery::None,
-            _ => MetadataRecovery::Rebootstrap,
-        },
-        metadata_rebootstrap_trigger_us: micros(config.integer("metadata.recovery.rebootstrap.trigger.ms")),
         // More in flight than 5 and the broker could not tell a duplicate (KIP-98).
         max_in_flight: if idempotent { max_in_flight.min(5) } else { max_in_flight },
         receive_message_max_bytes: size(config.integer("receive.message.max.bytes")),
@@ -188,7 +176,6 @@ fn connection(config: &Config, warnings: &mut Vec<Warning>) -> Result<Connection
             true => config.boolean("allow.auto.create.topics"),
             false => config.role != Role::Consumer,
         },
-        log_connection_close: config.boolean("log.connection.close"),
         log_level: u8::try_from(config.integer("log_level")).unwrap_or(7),
     })
 }

@@ -171,7 +171,7 @@ fn defaults_are_those_of_the_original() {
     let settings = consumer(&[]).unwrap().settings;
     assert_eq!((settings.isolation, settings.auto_offset_reset), (Isolation::ReadCommitted, OffsetReset::Latest));
     assert_eq!((settings.fetch_max_bytes, settings.max_partition_fetch_bytes), (52_428_800, 1 << 20));
-    assert_eq!((settings.queued_max_bytes, settings.queued_min_messages), (64 << 20, 100_000));
+    assert_eq!(settings.queued_max_bytes, 64 << 20);
     assert!(settings.check_crcs && !settings.partition_eof && !settings.connection.allow_auto_create_topics);
     assert!(!consumer(&[("check.crcs", "false")]).unwrap().settings.check_crcs);
 }

@@ -32,7 +32,7 @@ pub(super) static KEYS: &[Key] = &[
     key("offset_commit_cb", Consumer, Callback, "").refused("it is set by a function of librdkafka's C interface"),
     key("partition.assignment.strategy", Consumer, Text, "range,roundrobin").logged(),
     key("queued.max.messages.kbytes", Consumer, Integer(1, 2097151), "65536"),
-    key("queued.min.messages", Consumer, Integer(1, 10000000), "100000"),
+    key("queued.min.messages", Consumer, Integer(1, 10000000), "100000").no_effect("what is fetched ahead is bounded by bytes alone: queued.max.messages.kbytes"),
     key("rebalance_cb", Consumer, Callback, "").refused("it is set by a function of librdkafka's C interface"),
     key("session.timeout.ms", Consumer, Integer(1, 3600000), "45000").logged(),
     key("share.acknowledgement.mode", Consumer, Text, "implicit").logged(),
