@@ -97,7 +97,7 @@ struct Incoming {
     frame: Option<(Vec<u8>, usize)>,
 }
 
-/// Notes that a connection can go on, and wakes its client's driver.
+/// Notes that a connection can go on, and wakes its client's driver: `set` is never true without a turn to come.
 struct Signal {
     set: AtomicBool,
     edge: Arc<Edge>,
@@ -144,7 +144,8 @@ impl Connection {
             match open(address, &self.options) {
                 Ok(socket) => {
                     self.state = State::Connecting { socket, address, others };
-                    self.signal.set.store(true, Ordering::Release);
+                    // The next turn asks the socket, which then knows whom to wake.
+                    self.waker.wake_by_ref();
                     return None;
                 }
                 Err(error) => last = cause(&error),
@@ -156,7 +157,6 @@ impl Connection {
     /// Queues a request; it is written by this turn and later ones.
     pub(crate) fn send(&mut self, request: OutgoingFrame) {
         self.outgoing.push_back(request);
-        self.signal.set.store(true, Ordering::Release);
     }
 
     /// Whether a turn would do something.
