@@ -148,8 +148,7 @@ fn main() {
     }
     let settings = parser.producer().expect("settings").settings;
     let machine = ClientMachine::producer(&settings, 1);
-    let mut world =
-        World { machine, shared: Accumulator::new(&settings, 1), broker: Broker, start: Instant::now() };
+    let mut world = World { machine, shared: Accumulator::new(&settings, 1), broker: Broker, start: Instant::now() };
     let keys: Vec<Vec<u8>> = (0..1000).map(|number| format!("{number:08}").into_bytes()).collect();
     let value = [b'v'; 100];
     world.append(&keys, &value, 0, 1);
@@ -170,6 +169,7 @@ fn main() {
     world.io();
     assert_eq!(world.shared.outstanding(), 0);
     let per = |ns: u128| ns as f64 / count as f64;
-    let line = format!("{{\"records\": {count}, \"append_ns\": {:.1}, \"io_ns\": {:.1}}}\n", per(append_ns), per(io_ns));
+    let line =
+        format!("{{\"records\": {count}, \"append_ns\": {:.1}, \"io_ns\": {:.1}}}\n", per(append_ns), per(io_ns));
     std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).expect("standard output");
 }
