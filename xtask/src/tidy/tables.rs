@@ -92,6 +92,8 @@ pub(super) const GENERATED: [&str; 3] =
 
 /// The files with `unsafe`, each with what for.
 pub(super) const UNSAFE: &[(&str, &str)] = &[
+    ("crates/client/src/fork.rs", "what a forked child does with the parent's engine"),
+    ("crates/client/src/lock.rs", "the one lock of a client"),
     ("crates/protocol/src/fuzz/allocation.rs", "the counting allocator of tests"),
     ("crates/python/src/confluent/message/class.rs", "the type object of `Message` over the C interface"),
     ("crates/python/src/confluent/message/methods.rs", "its slots and methods"),
