@@ -1,7 +1,7 @@
 //! The producer's machine on its own: append, seal, encode the request and take its answer, against a broker that is a
 //! function. Measures, or lets callgrind count, what a record costs without sockets and threads.
 //!
-//! `count [RECORDS]` prints nanoseconds a record of appending and of the io side as JSON.
+//! `append [RECORDS]` prints nanoseconds a record of appending and of the io side as JSON.
 use std::time::Instant;
 
 use ottla_machines::client::{ClientMachine, Event};
