@@ -97,6 +97,11 @@ impl Admin {
         self.0.is_ours() && self.0.shared.side.notices.wait(Some(deadline), &mut || self.0.notices_waiting())
     }
 
+    /// Writes a line to the client's log, as its machine would.
+    pub fn log(&self, level: u8, facility: &'static str, text: String) {
+        self.0.log(level, facility, text);
+    }
+
     /// The error that ended the client, if one did.
     pub fn failure(&self) -> Option<Error> {
         if self.0.is_ours() { self.0.failure() } else { None }

@@ -254,6 +254,11 @@ impl Consumer {
         self.0.take_notices(out);
     }
 
+    /// Writes a line to the client's log, as its machine would.
+    pub fn log(&self, level: u8, facility: &'static str, text: String) {
+        self.0.log(level, facility, text);
+    }
+
     /// The error that ended the consumer, if one did.
     pub fn failure(&self) -> Option<Error> {
         if self.0.is_ours() { self.0.failure() } else { None }

@@ -22,10 +22,19 @@ mod waiters;
 mod work;
 
 pub use admin::{Admin, TopicResults};
+// What the handles take and give, so that their users need nothing of the machines.
 pub use clock::wall_ms;
 pub use consumer::Consumer;
 pub use lock::Contention;
 pub use notices::{Notice, NoticeOptions};
+pub use ottla_machines::admin::{CreateTopics, DeleteTopics, NewTopic};
+pub use ottla_machines::client::{ClusterMetadata, PartitionInfo, TopicInfo};
+pub use ottla_machines::consumer::{
+    Assigned, OFFSET_INVALID, PartitionError, Position, RecordRun, RunBatch, RunRecord, Scratch, StartOffset, Take,
+    TakenRecord,
+};
+pub use ottla_machines::producer::reports::ReportedRecord;
+pub use ottla_machines::producer::{NewRecord, Report, ReportBatch, ReportRun};
 pub use pending::Pending;
 pub use producer::{AppendError, Producer};
 pub use runtime::engine_threads;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ottla_machines::client::{ClientMachine, ClusterMetadata, Edges};
+use ottla_machines::client::{ClientMachine, ClusterMetadata, Command, Edges};
 use ottla_machines::config::ProducerSettings;
 use ottla_machines::error::Error;
 use ottla_machines::machine::Now;
@@ -257,6 +257,19 @@ impl<A: Send + 'static> Producer<A> {
         if self.0.is_ours() {
             self.side().accumulator.lock(&mut Contention::wait).close();
         }
+    }
+
+    /// Ends the producer without waiting: connections are closed, questions fail, and who waits returns.
+    pub fn end(&self) {
+        if self.0.is_ours() {
+            self.close();
+            self.0.shared.command(Command::Close);
+        }
+    }
+
+    /// Writes a line to the client's log, as its machine would.
+    pub fn log(&self, level: u8, facility: &'static str, text: String) {
+        self.0.log(level, facility, text);
     }
 
     /// Whether [`Producer::close`] was called or the producer ended.
