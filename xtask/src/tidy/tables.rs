@@ -40,12 +40,9 @@ pub(super) const IMPURE: [&str; 16] = [
 /// Of a pure crate's own dependencies, those that reach one of [`IMPURE`] for a reason: crate, impure crate, why.
 pub(super) const IMPURE_BY_WAY: [(&str, &str, &str); 0] = [];
 
-/// What no face needs.
-const FACE_WORDS: &[&str] = &["threading.Thread(", "ThreadPoolExecutor", "time.sleep("];
-
 /// Words that the sources below a folder may not contain, with the reason. Tests are no exception: virtual time is
 /// the point of the machines.
-pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 5] = [
+pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 2] = [
     (
         "crates/protocol/src/",
         &["std::time", "std::net", "std::thread", "std::fs", "tokio::"],
@@ -69,9 +66,6 @@ pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 5] = [
         ],
         "machines decide and never wait: clocks, sockets, threads, channels and locks are the client's",
     ),
-    ("crates/client/src/", &["retriable"], "the client waits; whether to try again is decided in the machines"),
-    ("python/ottla/confluent_kafka/", FACE_WORDS, "a face hands on: threads and waiting are the client's"),
-    ("python/ottla/kafka/", FACE_WORDS, "a face hands on: threads and waiting are the client's"),
 ];
 
 /// Crates that may use of the machines only some modules: folder and modules.
@@ -92,18 +86,24 @@ pub(super) const GENERATED: [&str; 3] =
 
 /// The files with `unsafe`, each with what for.
 pub(super) const UNSAFE: &[(&str, &str)] = &[
-    ("crates/client/src/fork.rs", "what a forked child does with the parent's engine"),
-    ("crates/client/src/lock.rs", "the one lock of a client"),
     ("crates/protocol/src/fuzz/allocation.rs", "the counting allocator of tests"),
+    ("crates/python/src/confluent/consumer/class.rs", "the engine behind one pointer"),
+    ("crates/python/src/confluent/consumer/take.rs", "raw `poll` and `consume`"),
     ("crates/python/src/confluent/message/class.rs", "the type object of `Message` over the C interface"),
     ("crates/python/src/confluent/message/methods.rs", "its slots and methods"),
     ("crates/python/src/confluent/message/object.rs", "its memory and free list"),
     ("crates/python/src/confluent/produce_arguments.rs", "pointers to the arguments of `produce`"),
+    ("crates/python/src/confluent/producer/class.rs", "the engine behind one pointer"),
+    ("crates/python/src/confluent/producer/poll.rs", "raw `poll`"),
+    ("crates/python/src/confluent/producer/produce.rs", "raw `produce`"),
+    ("crates/python/src/confluent/producer/reports.rs", "messages that borrow their record while a callback runs"),
     ("crates/python/src/floor.rs", "the same without a client, as the benchmark's floor"),
     ("crates/python/src/raw/arguments.rs", "CPython's own argument parser"),
+    ("crates/python/src/raw/attached.rs", "state under the lock of the interpreter"),
     ("crates/python/src/raw/fastcall.rs", "the calling convention of hot methods"),
     ("crates/python/src/raw/guard.rs", "the way from C into a safe body"),
     ("crates/python/src/raw/text.rs", "text that PyO3 would copy"),
+    ("crates/python/src/raw/thread.rs", "the number of the calling thread"),
 ];
 
 /// The most lines of a file that a person reads.

@@ -69,9 +69,8 @@ impl Encoded {
     }
 }
 
-/// The list of `(key, value)` for headers as they stand on the wire with their count; `None` for no headers.
-pub(crate) fn to_list<'py>(py: Python<'py>, wire: &[u8]) -> PyResult<Option<Bound<'py, PyList>>> {
-    let headers = RawHeaders::parse(wire).unwrap_or_default();
+/// The list of `(key, value)`; `None` for no headers.
+pub(crate) fn to_list<'py>(py: Python<'py>, headers: RawHeaders<'_>) -> PyResult<Option<Bound<'py, PyList>>> {
     if headers.is_empty() {
         return Ok(None);
     }

@@ -1,22 +1,27 @@
 //! What `ottla.confluent_kafka` is made of: its classes, its rules of arguments, and its callbacks. Names and documentation for users stand in
 //! the Python files; what a client does stands in `ottla` and `ottla_machines`.
 //!
+//! * `producer`, `consumer`, `admin`: the clients. `config`: what their constructors take. `metadata`: what `list_topics` answers.
 //! * `error`: `KafkaError` and the exceptions. `topic_partition`, `new_topic`: the value classes.
 //! * `message`: the raw `Message` type. `headers`: headers from and to Python objects.
-pub(crate) mod error;
-pub(crate) mod headers;
+//! * `produce_arguments`: arguments of the hot calls. `notices`: errors and log lines to `error_cb` and the logger.
+//! * `completion`: answers on their way to futures.
+//! * `register`: all of it into the module.
+mod admin;
+mod completion;
+mod config;
+mod consumer;
+mod detach;
+mod error;
+mod headers;
 pub(crate) mod message;
-pub(crate) mod new_topic;
+mod metadata;
+mod new_topic;
+mod notices;
 pub(crate) mod produce_arguments;
-pub(crate) mod topic_partition;
+mod producer;
+mod register;
+mod topic_partition;
 
-use pyo3::prelude::*;
-
-/// Adds the face's classes to the extension module.
-pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    produce_arguments::intern(module.py())?;
-    error::register(module)?;
-    message::register(module)?;
-    module.add_class::<topic_partition::TopicPartition>()?;
-    module.add_class::<new_topic::NewTopic>()
-}
+use detach::detached;
+pub(crate) use register::register;

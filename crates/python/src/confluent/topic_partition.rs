@@ -1,5 +1,4 @@
 //! `TopicPartition`: a topic's partition with an offset, and what is known of it. Equality, order and hash go by topic and partition alone.
-use ottla_machines::error::Error;
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -32,20 +31,18 @@ pub(crate) struct Given {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) metadata: Option<String>,
-    pub(crate) leader_epoch: i32,
 }
 
 impl TopicPartition {
-    /// The same partition with another offset and perhaps an error: the answer to a call.
-    pub(crate) fn answer(py: Python<'_>, given: &Given, offset: i64, error: Option<&Error>) -> PyResult<Self> {
-        Ok(Self {
-            topic: given.topic.clone(),
-            partition: given.partition,
-            offset,
-            metadata: given.metadata.clone(),
-            leader_epoch: given.leader_epoch,
-            error: error.map(|error| Py::new(py, KafkaError::from_client(error))).transpose()?,
-        })
+    /// A partition with an offset, of which nothing else is known.
+    pub(crate) fn of(topic: &str, partition: i32, offset: i64) -> Self {
+        Self { topic: topic.to_owned(), partition, offset, leader_epoch: -1, ..Self::default() }
+    }
+
+    /// The same partition with another offset and its leader epoch: the answer to a call.
+    pub(crate) fn answer(given: &Given, offset: i64, leader_epoch: Option<i32>) -> Self {
+        let leader_epoch = leader_epoch.unwrap_or(-1);
+        Self { metadata: given.metadata.clone(), leader_epoch, ..Self::of(&given.topic, given.partition, offset) }
     }
 
     fn given(&self) -> Given {
@@ -54,7 +51,6 @@ impl TopicPartition {
             partition: self.partition,
             offset: self.offset,
             metadata: self.metadata.clone(),
-            leader_epoch: self.leader_epoch,
         }
     }
 }

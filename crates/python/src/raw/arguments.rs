@@ -50,7 +50,7 @@ impl<'a, 'py> Call<'a, 'py> {
 
 /// Calls the parser on `$call` with `$format` and the names, storing to the places given.
 macro_rules! parse {
-    ($call:expr, $format:literal, [$($name:literal),*], $($place:expr),*) => {{
+    ($call:expr, $format:literal, [$($name:expr),*], $($place:expr),*) => {{
         let names: &[*const c_char] = &[$($name.as_ptr(),)* ptr::null()];
         // SAFETY: the format has one place of the matching C type for each unit, the names end with null, and every place outlives the call.
         let parsed = unsafe {
@@ -329,4 +329,28 @@ pub(crate) fn new_topic<'a, 'py>(call: Call<'a, 'py>) -> PyResult<NewTopicArgume
         replica_assignment: call.object(replica_assignment),
         config: call.object(config),
     })
+}
+
+/// `(validate_only, request_timeout, operation_timeout)`, times in seconds, each `None` where it is not given.
+#[expect(clippy::type_complexity, reason = "three options, named above")]
+pub(crate) fn create_options<'py>(
+    call: Call<'_, 'py>,
+) -> PyResult<(Option<Bound<'py, PyAny>>, Option<f64>, Option<f64>)> {
+    let mut validate_only: *mut ffi::PyObject = ptr::null_mut();
+    let (mut request, mut operation): (c_double, c_double) = (f64::NAN, f64::NAN);
+    let names = [c"validate_only", c"request_timeout", c"operation_timeout"];
+    parse!(call, c"|Odd", [names[0], names[1], names[2]], validate_only, request, operation)?;
+    Ok((call.object(validate_only), given(request), given(operation)))
+}
+
+/// `(request_timeout, operation_timeout)`, in seconds, each `None` where it is not given.
+pub(crate) fn delete_options(call: Call<'_, '_>) -> PyResult<(Option<f64>, Option<f64>)> {
+    let (mut request, mut operation): (c_double, c_double) = (f64::NAN, f64::NAN);
+    parse!(call, c"|dd", [c"request_timeout", c"operation_timeout"], request, operation)?;
+    Ok((given(request), given(operation)))
+}
+
+/// A number that the parser stored over the NaN that was there.
+fn given(stored: f64) -> Option<f64> {
+    (!stored.is_nan()).then_some(stored)
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 use std::ptr;
 
+use ottla_protocol::records::RawHeaders;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -137,8 +138,10 @@ pub(super) unsafe extern "C" fn headers(slf: *mut ffi::PyObject, _: *mut ffi::Py
         guard::method(|py| {
             settle(py, message)?;
             if let Some(wire) = (*message).wire_headers.take() {
-                let list = headers::to_list(py, &wire)?;
-                store(&raw mut (*message).headers, list.map_or(ptr::null_mut(), |list| list.as_ptr()));
+                let list = headers::to_list(py, RawHeaders::parse(&wire).unwrap_or_default())?;
+                let old =
+                    ptr::replace(&raw mut (*message).headers, list.map_or(ptr::null_mut(), |list| list.into_ptr()));
+                ffi::Py_XDECREF(old);
             }
             Ok(shown((*message).headers))
         })

@@ -5,6 +5,7 @@ use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use ottla_protocol::records::RawHeaders;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -14,8 +15,7 @@ use crate::confluent::headers;
 pub(crate) trait RecordSource {
     fn key(&self) -> Option<&[u8]>;
     fn value(&self) -> Option<&[u8]>;
-    /// The headers with their count, as they stand on the wire; empty for none.
-    fn headers(&self) -> &[u8];
+    fn headers(&self) -> RawHeaders<'_>;
 }
 
 /// One message. References are owned; null stands for None.

@@ -1,0 +1,294 @@
+//! The class `Consumer`: its life (`__init__` once, close, a forked child) and the calls that are not hot: assignment, positions, queries. The
+//! original's texts go before what the client says.
+#![allow(unsafe_code)]
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use ottla::{Assigned, OFFSET_INVALID, StartOffset};
+use ottla_machines::config::confluent::Role;
+use ottla_machines::error::{Error, Kind};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::engine::Engine;
+use super::take;
+use crate::confluent::config::{self, Callbacks};
+use crate::confluent::topic_partition::{self, Given, TopicPartition};
+use crate::confluent::{error, metadata};
+use crate::raw::arguments::{self, Call};
+use crate::waiting;
+
+/// Kafka consumer.
+///
+/// Reads the partitions that `assign` names; `poll` and `consume` hand the records over. The configuration is a dict, keywords, or both, with the
+/// keys of librdkafka; `group.id` is required.
+#[pyclass(frozen, subclass, dict, weakref, module = "ottla.confluent_kafka.cimpl", name = "Consumer")]
+pub(crate) struct Consumer {
+    /// Null before `__init__`.
+    engine: AtomicPtr<Engine>,
+    callbacks: Callbacks,
+    configured: AtomicBool,
+    /// A callback called close: it is done when the callback has returned.
+    close_asked: AtomicBool,
+    in_callback: AtomicBool,
+}
+
+const CLOSED: &str = "Consumer closed";
+const FORKED: &str = "this consumer belongs to the parent process: a forked child makes its own Consumer";
+
+impl Consumer {
+    pub(super) fn callbacks(&self) -> &Callbacks {
+        &self.callbacks
+    }
+
+    /// The engine of this process, `None` where there is none or it is closed.
+    ///
+    /// # Errors
+    /// In a forked child.
+    #[inline(always)]
+    pub(super) fn engine(&self, py: Python<'_>) -> PyResult<Option<&Engine>> {
+        // SAFETY: null, or an engine that this object owns a part of until it ends.
+        match unsafe { self.engine.load(Ordering::Acquire).as_ref() } {
+            Some(engine) if engine.is_ours() => Ok((!engine.is_closed()).then_some(engine)),
+            Some(_) => Err(error::raise(py, "", &Error::with_text(Kind::State, FORKED))),
+            None => Ok(None),
+        }
+    }
+
+    /// The engine, or the original's error for a closed one.
+    #[inline(always)]
+    pub(super) fn open(&self, py: Python<'_>) -> PyResult<&Engine> {
+        self.engine(py)?.ok_or_else(|| PyRuntimeError::new_err(CLOSED))
+    }
+
+    /// Runs callbacks; a close that one of them asked for takes effect after.
+    pub(super) fn calling_back<T>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+        let outer = self.in_callback.swap(true, Ordering::Relaxed);
+        let result = body();
+        self.in_callback.store(outer, Ordering::Relaxed);
+        if !outer && self.close_asked.swap(false, Ordering::Relaxed) {
+            self.shut(py)?;
+        }
+        result
+    }
+
+    fn shut(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(engine) = self.engine(py)? else { return Ok(()) };
+        engine.closed.store(true, Ordering::Release);
+        engine.client.close();
+        Ok(())
+    }
+}
+
+/// What the client takes of a list of `TopicPartition`.
+fn assigned(py: Python<'_>, what: &str, partitions: &[Given]) -> PyResult<Vec<Assigned>> {
+    let refused = || error::raise(py, what, &Error::new(Kind::InvalidArgument));
+    let assigned = |given: &Given| {
+        let start = StartOffset::from_number(given.offset).ok_or_else(refused)?;
+        Ok(Assigned { topic: Arc::from(given.topic.as_str()), partition: given.partition, start })
+    };
+    partitions.iter().map(assigned).collect()
+}
+
+/// An argument that the parser requires is there.
+fn required<T>(argument: Option<T>) -> PyResult<T> {
+    argument.ok_or_else(|| PyTypeError::new_err("expected cimpl.TopicPartition"))
+}
+
+#[pymethods]
+impl Consumer {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(config=..., /, **kwargs)")]
+    fn __new__(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            engine: AtomicPtr::new(ptr::null_mut()),
+            callbacks: Callbacks::none(),
+            configured: AtomicBool::new(false),
+            close_asked: AtomicBool::new(false),
+            in_callback: AtomicBool::new(false),
+        }
+    }
+
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __init__(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let py = args.py();
+        if self.configured.load(Ordering::Relaxed) {
+            return Err(PyRuntimeError::new_err("Consumer already initialized"));
+        }
+        let mut given = config::read(Role::Consumer, args, kwargs)?;
+        let parsed = given.take_config().consumer().map_err(|error| config::refused(py, error))?;
+        let settings = parsed.settings;
+        let notices = given.install(py, &self.callbacks, &settings.connection.client_id, "consumer");
+        let engine =
+            Engine::new(settings, notices).map_err(|error| error::raise(py, "Failed to create consumer", &error))?;
+        engine.warn(parsed.warnings);
+        self.engine.store(Arc::into_raw(Arc::new(engine)).cast_mut(), Ordering::Release);
+        self.configured.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Read these partitions, each from its offset, instead of those assigned before.
+    #[pyo3(text_signature = "($self, partitions, /)")]
+    fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> PyResult<()> {
+        const WHAT: &str = "Failed to set assignment";
+        let engine = self.open(py)?;
+        let partitions = assigned(py, WHAT, &topic_partition::list(partitions)?)?;
+        engine.client.assign(partitions).map_err(|error| {
+            // The original's text is the code's alone.
+            error::raise(py, WHAT, &Error::new(error.kind))
+        })
+    }
+
+    /// Read nothing more.
+    fn unassign(&self, py: Python<'_>) -> PyResult<()> {
+        self.open(py)?.client.unassign().map_err(|error| error::raise(py, "Failed to remove assignment", &error))
+    }
+
+    /// The partitions that are assigned, sorted, with the offsets that were asked for.
+    #[pyo3(signature = (*_args), text_signature = "($self, /)")]
+    fn assignment(&self, py: Python<'_>, _args: &Bound<'_, PyTuple>) -> PyResult<Vec<TopicPartition>> {
+        let assignment = self.open(py)?.client.assignment();
+        let shown =
+            |assigned: &Assigned| TopicPartition::of(&assigned.topic, assigned.partition, assigned.start.number());
+        Ok(assignment.iter().map(shown).collect())
+    }
+
+    /// Positions: the offset behind the last record handed over, OFFSET_INVALID where there was none.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partitions)")]
+    fn position(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<TopicPartition>> {
+        let py = args.py();
+        let engine = self.open(py)?;
+        let partitions = arguments::partitions(Call::new(args, kwargs))?;
+        let partitions = topic_partition::list(&required(partitions)?)?;
+        let position = |given: &Given| {
+            let position = engine.client.position(&given.topic, given.partition);
+            let leader_epoch = if position.offset == OFFSET_INVALID { None } else { position.leader_epoch };
+            TopicPartition::answer(given, position.offset, leader_epoch)
+        };
+        Ok(partitions.iter().map(position).collect())
+    }
+
+    /// Go on at the offset of `partition`.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partition)")]
+    fn seek(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let py = args.py();
+        let engine = self.open(py)?;
+        let given = topic_partition::one(&required(arguments::partition(Call::new(args, kwargs))?)?)?;
+        let sought = StartOffset::from_number(given.offset)
+            .ok_or_else(|| Error::new(Kind::InvalidArgument))
+            .and_then(|start| engine.client.seek(&given.topic, given.partition, start));
+        sought.map_err(|error| error::raise(py, &format!("Failed to seek to offset {}", given.offset), &error))
+    }
+
+    /// Hand over nothing of these partitions until they are resumed.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partitions)")]
+    fn pause(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let py = args.py();
+        let engine = self.open(py)?;
+        let partitions = arguments::partitions(Call::new(args, kwargs))?;
+        for given in topic_partition::list(&required(partitions)?)? {
+            engine.client.pause(&given.topic, given.partition);
+        }
+        Ok(())
+    }
+
+    /// Hand over records of these partitions again.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partitions)")]
+    fn resume(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let py = args.py();
+        let engine = self.open(py)?;
+        let partitions = arguments::partitions(Call::new(args, kwargs))?;
+        for given in topic_partition::list(&required(partitions)?)? {
+            engine.client.resume(&given.topic, given.partition);
+        }
+        Ok(())
+    }
+
+    /// The partition's first offset and the one behind its last, asked from the broker within `timeout` seconds; with `cached` as the last fetch
+    /// told, OFFSET_INVALID where none did.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partition, timeout=-1, cached=False)")]
+    fn get_watermark_offsets(
+        &self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<(i64, i64)> {
+        let py = args.py();
+        let engine = self.open(py)?;
+        let (partition, timeout, cached) = arguments::watermarks(Call::new(args, kwargs))?;
+        let given = topic_partition::one(&required(partition)?)?;
+        if cached {
+            return Ok(engine.client.cached_watermarks(&given.topic, given.partition));
+        }
+        let deadline = waiting::deadline(timeout);
+        let pending = engine.client.watermarks(&given.topic, given.partition, waiting::left(deadline));
+        metadata::wait(py, &pending, deadline, "Failed to get watermark offsets", Kind::TimedOut)
+    }
+
+    /// Describe the cluster, or one topic, asked from a broker within `timeout` seconds.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, topic=None, timeout=-1)")]
+    fn list_topics<'py>(
+        &self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = args.py();
+        let (topic, timeout) = arguments::topic_and_timeout(Call::new(args, kwargs))?;
+        let engine = self.engine(py)?.ok_or_else(|| PyRuntimeError::new_err("Handle has been closed"))?;
+        let deadline = waiting::deadline(timeout);
+        metadata::list_topics(py, &engine.client.metadata(topic, waiting::left(deadline)), deadline)
+    }
+
+    /// End the client. Called in a callback, it takes effect when the callback returns.
+    #[pyo3(text_signature = "($self, /)")]
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if self.in_callback.load(Ordering::Relaxed) {
+            self.close_asked.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.shut(py)
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*args))]
+    fn __exit__(&self, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+        if args.len() != 3 {
+            return Err(PyTypeError::new_err(format!("__exit__ expected 3 arguments, got {}", args.len())));
+        }
+        self.close(args.py())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callbacks.slots().into_iter().try_for_each(|slot| slot.traverse(&visit))
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        for slot in self.callbacks.slots() {
+            slot.set(py, None);
+        }
+    }
+}
+
+impl Drop for Consumer {
+    /// The last reference is gone: the client ends without waiting. A parent's engine is left alone.
+    fn drop(&mut self) {
+        let engine = *self.engine.get_mut();
+        // SAFETY: made by `__init__`, and this object gives up its part here, once.
+        unsafe {
+            if !engine.is_null() && (*engine).is_ours() {
+                drop(Arc::from_raw(engine));
+            }
+        }
+    }
+}
+
+/// Adds the class and its raw methods.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Consumer>()?;
+    take::register(&module.py().get_type::<Consumer>())
+}

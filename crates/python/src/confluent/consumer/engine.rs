@@ -1,0 +1,212 @@
+//! One consumer of the client crate with what the border keeps beside it: which process it belongs to, the topics' names as str, the buffers that
+//! takes use again, and the messages that an interrupted `consume` had made.
+use std::collections::VecDeque;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ottla::{NoticeOptions, PartitionError, RecordRun, RunBatch, RunRecord, Scratch, TakenRecord};
+use ottla_machines::config::ConsumerSettings;
+use ottla_machines::config::confluent::Warning;
+use ottla_machines::error::Error;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::confluent::error::KafkaError;
+use crate::confluent::message::{self, New};
+use crate::confluent::notices;
+use crate::raw::attached::Attached;
+
+/// A consumer in the process that made it.
+pub(super) struct Engine {
+    pub(super) client: ottla::Consumer,
+    /// `ottla::fork::generation` of the process.
+    generation: u32,
+    pub(super) closed: AtomicBool,
+    /// Names by the index in a taken record.
+    topics: Attached<Vec<Option<Py<PyString>>>>,
+    /// Given back after each take; another thread that takes at the same time makes its own.
+    pub(super) scratch: Attached<Option<Box<Scratch>>>,
+    pub(super) run: Attached<Option<Box<RecordRun>>>,
+    pub(super) kept: Attached<VecDeque<Kept>>,
+    pub(super) notices: notices::Taken,
+    /// Whether `kept` or `notices` may hold something: one load on the way of `poll`.
+    pub(super) pending: AtomicBool,
+    /// In the log.
+    pub(super) name: String,
+}
+
+/// A message that was made and not handed over yet, with what tells whether it still may be (E17).
+pub(super) struct Kept {
+    pub(super) message: Py<PyAny>,
+    /// Topic index, partition, fetch epoch; `None` for an event.
+    pub(super) origin: Option<(u32, i32, u64)>,
+}
+
+impl Engine {
+    pub(super) fn new(settings: ConsumerSettings, notices: NoticeOptions) -> Result<Self, Error> {
+        Ok(Self {
+            generation: ottla::fork::generation(),
+            name: notices.name.clone(),
+            client: ottla::Consumer::new(settings, notices)?,
+            closed: AtomicBool::new(false),
+            topics: Attached::new(Vec::new()),
+            scratch: Attached::new(None),
+            run: Attached::new(None),
+            kept: Attached::new(VecDeque::new()),
+            notices: Attached::new(VecDeque::new()),
+            pending: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether this process made it.
+    #[inline(always)]
+    pub(super) fn is_ours(&self) -> bool {
+        self.generation == ottla::fork::generation()
+    }
+
+    #[inline(always)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Calls `with` with the topic's name as a borrowed str.
+    #[inline(always)]
+    fn with_topic<T>(
+        &self,
+        py: Python<'_>,
+        index: u32,
+        with: impl FnOnce(*mut ffi::PyObject) -> PyResult<T>,
+    ) -> PyResult<T> {
+        if let Some(Some(name)) = self.topics.borrow(py).get(index as usize) {
+            return with(name.as_ptr());
+        }
+        with(self.learn_topic(py, index)?.as_ptr())
+    }
+
+    #[cold]
+    fn learn_topic<'py>(&self, py: Python<'py>, index: u32) -> PyResult<Bound<'py, PyString>> {
+        let name = PyString::new(py, &self.client.topic_name(index).unwrap_or_default());
+        let mut topics = self.topics.borrow(py);
+        let needed = index as usize + 1;
+        if topics.len() < needed {
+            topics.resize_with(needed, || None);
+        }
+        topics[index as usize] = Some(name.clone().unbind());
+        Ok(name)
+    }
+
+    /// The message of one record.
+    #[inline(always)]
+    pub(super) fn message(
+        &self,
+        py: Python<'_>,
+        record: &TakenRecord,
+        scratch: &Scratch,
+    ) -> PyResult<*mut ffi::PyObject> {
+        let key = message::bytes(py, record.key(scratch))?;
+        let value = message::bytes(py, record.value(scratch))?;
+        let wire_headers = record.has_headers().then(|| record.raw_headers(scratch).into());
+        self.with_topic(py, record.topic, |topic| {
+            message::make(
+                py,
+                New {
+                    topic,
+                    key,
+                    value,
+                    error: ptr::null_mut(),
+                    wire_headers,
+                    partition: record.partition,
+                    offset: record.offset,
+                    timestamp: record.timestamp_ms,
+                    timestamp_type: record.timestamp_type.into(),
+                    leader_epoch: record.leader_epoch,
+                    latency_us: -1,
+                },
+            )
+        })
+    }
+
+    /// The message of one record of a run.
+    #[inline(always)]
+    pub(super) fn run_message(
+        &self,
+        py: Python<'_>,
+        run: &RecordRun,
+        batch: &RunBatch,
+        record: &RunRecord,
+    ) -> PyResult<*mut ffi::PyObject> {
+        let key = message::bytes(py, run.key(record))?;
+        let value = message::bytes(py, run.value(record))?;
+        let wire_headers = run.has_headers(record).then(|| run.raw_headers(record).into());
+        self.with_topic(py, batch.topic, |topic| {
+            message::make(
+                py,
+                New {
+                    topic,
+                    key,
+                    value,
+                    error: ptr::null_mut(),
+                    wire_headers,
+                    partition: batch.partition,
+                    offset: record.offset,
+                    timestamp: record.timestamp_ms,
+                    timestamp_type: batch.timestamp_type.into(),
+                    leader_epoch: batch.leader_epoch,
+                    latency_us: -1,
+                },
+            )
+        })
+    }
+
+    /// The message of an error or an end of a partition; its value is the text, as in the original.
+    pub(super) fn event(&self, py: Python<'_>, event: &PartitionError) -> PyResult<*mut ffi::PyObject> {
+        let topic = PyString::new(py, &event.topic);
+        let value = PyBytes::new(py, event.error.message().as_bytes());
+        let error = Bound::new(py, KafkaError::from_client(&event.error))?;
+        message::make(
+            py,
+            New {
+                topic: topic.as_ptr(),
+                key: ptr::null_mut(),
+                value: value.into_ptr(),
+                error: error.into_ptr(),
+                wire_headers: None,
+                partition: event.partition,
+                offset: event.offset,
+                timestamp: -1,
+                timestamp_type: 0,
+                leader_epoch: -1,
+                latency_us: -1,
+            },
+        )
+    }
+
+    /// Whether something is to be served or handed over before records are taken.
+    #[inline(always)]
+    pub(super) fn has_pending(&self) -> bool {
+        self.client.notices_waiting() || self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Takes what the client has to say.
+    pub(super) fn take_notices(&self, py: Python<'_>) {
+        if self.client.notices_waiting() {
+            let mut taken = Vec::new();
+            self.client.take_notices(&mut taken);
+            self.notices.borrow(py).extend(taken);
+        }
+    }
+
+    /// Has the log tell of settings.
+    pub(super) fn warn(&self, warnings: Vec<Warning>) {
+        for warning in warnings {
+            self.client.log(warning.level, warning.facility, warning.text);
+        }
+    }
+
+    /// Notes whether something is kept back.
+    pub(super) fn note_pending(&self, py: Python<'_>) {
+        let pending = !self.kept.borrow(py).is_empty() || !self.notices.borrow(py).is_empty();
+        self.pending.store(pending, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,243 @@
+//! `Consumer.poll` and `Consumer.consume`, raw: records are taken under the client's lock and made into messages after it (E16). A call waits,
+//! detached, only when nothing is there; what an interrupted `consume` had made is handed over first by the next call (E17).
+#![allow(unsafe_code)]
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use ottla::{RecordRun, Take};
+use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::class::Consumer;
+use super::engine::{Engine, Kept};
+use crate::confluent::{detached, notices, produce_arguments};
+use crate::raw::arguments::{self, Call};
+use crate::raw::fastcall::{self, Arguments};
+use crate::raw::guard;
+use crate::waiting;
+
+/// `consume` takes at most this many.
+const MOST: u32 = 1_000_000;
+
+unsafe extern "C" fn poll(
+    slf: *mut ffi::PyObject,
+    start: *const *mut ffi::PyObject,
+    positional: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    guard::method(|py| {
+        // SAFETY: CPython calls it so, and the descriptor has checked self.
+        let (given, this) = unsafe { (Arguments::new(py, start, positional, names), Borrowed::from_ptr(py, slf)) };
+        let timeout = produce_arguments::timeout(&given)?;
+        // SAFETY: as above.
+        let this = unsafe { this.cast_unchecked::<Consumer>() };
+        let this = this.get();
+        let engine = this.open(py)?;
+        if engine.has_pending() {
+            return slow_poll(py, this, timeout);
+        }
+        match take_one(py, engine)? {
+            Some(message) => Ok(message),
+            None if timeout == 0.0 => Ok(py.None().into_ptr()),
+            None => slow_poll(py, this, timeout),
+        }
+    })
+}
+
+/// Takes a record or an event, if one is there.
+#[inline(always)]
+fn take_one(py: Python<'_>, engine: &Engine) -> PyResult<Option<*mut ffi::PyObject>> {
+    let mut scratch = engine.scratch.borrow(py).take().unwrap_or_default();
+    let made = match engine.client.take(&mut scratch, &mut detached(py)) {
+        Take::Record(record) => engine.message(py, &record, &scratch).map(Some),
+        Take::Error(event) => engine.event(py, &event).map(Some),
+        Take::Empty => Ok(None),
+    };
+    *engine.scratch.borrow(py) = Some(scratch);
+    made
+}
+
+#[cold]
+#[inline(never)]
+fn slow_poll(py: Python<'_>, this: &Consumer, timeout: f64) -> PyResult<*mut ffi::PyObject> {
+    let deadline = waiting::deadline(timeout);
+    loop {
+        serve_notices(py, this, this.open(py)?)?;
+        // A callback may have closed it.
+        let Some(engine) = this.engine(py)? else { return Ok(py.None().into_ptr()) };
+        if let Some(kept) = next_kept(py, engine) {
+            return Ok(kept.message.into_ptr());
+        }
+        if let Some(message) = take_one(py, engine)? {
+            return Ok(message);
+        }
+        if wait(py, this, engine, deadline)? {
+            return Ok(py.None().into_ptr());
+        }
+    }
+}
+
+/// Waits until something is there; whether there is nothing more to wait for: the time is over, or the consumer was closed meanwhile.
+fn wait(py: Python<'_>, this: &Consumer, engine: &Engine, deadline: Option<Instant>) -> PyResult<bool> {
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return Ok(true);
+    }
+    waiting::until(py, deadline, |end| engine.client.wait_for_records(end).then_some(()))?;
+    Ok(this.engine(py)?.is_none())
+}
+
+fn serve_notices(py: Python<'_>, this: &Consumer, engine: &Engine) -> PyResult<()> {
+    engine.take_notices(py);
+    this.calling_back(py, || {
+        let served = notices::serve(py, this.callbacks(), &engine.name, &engine.notices);
+        engine.note_pending(py);
+        served.map(|_| ())
+    })
+}
+
+/// The next message that an interrupted call had made and that may still be handed over.
+fn next_kept(py: Python<'_>, engine: &Engine) -> Option<Kept> {
+    loop {
+        let kept = engine.kept.borrow(py).pop_front();
+        engine.note_pending(py);
+        let kept = kept?;
+        let current =
+            kept.origin.is_none_or(|(topic, partition, epoch)| engine.client.is_current(topic, partition, epoch));
+        if current {
+            return Some(kept);
+        }
+        drop(kept.message.into_bound(py));
+    }
+}
+
+unsafe extern "C" fn consume(
+    slf: *mut ffi::PyObject,
+    start: *const *mut ffi::PyObject,
+    positional: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    guard::method(|py| {
+        // SAFETY: CPython calls it so, and the descriptor has checked self.
+        let (given, this) = unsafe { (Arguments::new(py, start, positional, names), Borrowed::from_ptr(py, slf)) };
+        let (args, kwargs) = given.collect()?;
+        let (number, timeout) = arguments::consume(Call::new(&args, kwargs.as_ref()))?;
+        // SAFETY: as above.
+        let this = unsafe { this.cast_unchecked::<Consumer>() };
+        let this = this.get();
+        this.open(py)?;
+        if number > MOST {
+            return Err(PyValueError::new_err("num_messages must be between 0 and 1000000 (1M)"));
+        }
+        let mut made = Made { py, number: number as usize, items: Vec::with_capacity((number as usize).min(4096)) };
+        match made.fill(this, waiting::deadline(timeout)) {
+            Ok(()) => made.into_list(),
+            Err(error) => {
+                if let Some(engine) = this.engine(py)? {
+                    made.keep(engine);
+                }
+                Err(error)
+            }
+        }
+    })
+}
+
+/// The messages of one `consume`.
+struct Made<'py> {
+    py: Python<'py>,
+    number: usize,
+    items: Vec<Item>,
+}
+
+/// An owned message and its origin.
+struct Item(*mut ffi::PyObject, Option<(u32, i32, u64)>);
+
+impl Made<'_> {
+    fn fill(&mut self, this: &Consumer, deadline: Option<Instant>) -> PyResult<()> {
+        let py = self.py;
+        loop {
+            let Some(engine) = this.engine(py)? else { return Ok(()) };
+            if engine.has_pending() {
+                serve_notices(py, this, engine)?;
+            }
+            let Some(engine) = this.engine(py)? else { return Ok(()) };
+            while self.items.len() < self.number
+                && let Some(kept) = next_kept(py, engine)
+            {
+                self.items.push(Item(kept.message.into_ptr(), kept.origin));
+            }
+            let mut run = engine.run.borrow(py).take().unwrap_or_default();
+            let taken = self.take(engine, &mut run);
+            run.clear();
+            *engine.run.borrow(py) = Some(run);
+            taken?;
+            if self.items.len() >= self.number || wait(py, this, engine, deadline)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes until nothing is there or the number is reached, at most 256 a hold; the objects are made before more is taken.
+    fn take(&mut self, engine: &Engine, run: &mut RecordRun) -> PyResult<()> {
+        let py = self.py;
+        while self.items.len() < self.number {
+            let taken = engine.client.take_many(self.number - self.items.len(), run, &mut detached(py));
+            for record in run.records() {
+                let Some(batch) = run.batch(record) else { continue };
+                let message = engine.run_message(py, run, batch, record)?;
+                self.items.push(Item(message, Some((batch.topic, batch.partition, batch.epoch))));
+            }
+            match run.error.take() {
+                Some(event) => self.items.push(Item(engine.event(py, &event)?, None)),
+                None if taken == 0 => break,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what was made for the next call.
+    fn keep(&mut self, engine: &Engine) {
+        let mut kept = engine.kept.borrow(self.py);
+        for Item(message, origin) in self.items.drain(..).rev() {
+            // SAFETY: the item owned the reference.
+            let message = unsafe { Bound::from_owned_ptr(self.py, message) }.unbind();
+            kept.push_front(Kept { message, origin });
+        }
+        engine.pending.store(true, Ordering::Relaxed);
+    }
+
+    fn into_list(mut self) -> PyResult<*mut ffi::PyObject> {
+        // SAFETY: a new list of this length, each place filled once with an owned reference before anything else sees it.
+        unsafe {
+            let list = ffi::PyList_New(self.items.len() as ffi::Py_ssize_t);
+            if list.is_null() {
+                return Err(PyErr::fetch(self.py));
+            }
+            for (place, Item(message, _)) in self.items.drain(..).enumerate() {
+                ffi::PyList_SetItem(list, place as ffi::Py_ssize_t, message);
+            }
+            Ok(list)
+        }
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        for Item(message, _) in self.items.drain(..) {
+            // SAFETY: the item owned the reference.
+            drop(unsafe { Bound::from_owned_ptr(self.py, message) });
+        }
+    }
+}
+
+const POLL: &std::ffi::CStr = c"poll($self, timeout=-1)\n--\n\n\
+The next record or event, or None after `timeout` seconds; -1 waits for ever. Ask `error()` of the message first.";
+const CONSUME: &std::ffi::CStr = c"consume($self, num_messages=1, timeout=-1)\n--\n\n\
+Up to `num_messages` records and events as a list: fewer, or none, after `timeout` seconds; -1 waits until there are as many.";
+
+pub(super) fn register(class: &Bound<'_, PyType>) -> PyResult<()> {
+    fastcall::add_method(class, c"poll", POLL, poll)?;
+    fastcall::add_method(class, c"consume", CONSUME, consume)
+}
