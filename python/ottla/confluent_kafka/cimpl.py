@@ -1,12 +1,15 @@
 """The names of confluent-kafka's compiled module, from Ottla's own."""
 
 from ottla._native import (
+    _AdminClientImpl,
     ConcurrentModificationException,
+    Consumer,
     IllegalStateException,
     KafkaError,
     KafkaException,
     Message,
     NewTopic,
+    Producer,
     TopicPartition,
 )
 
@@ -19,12 +22,15 @@ __all__ = [
     "TIMESTAMP_LOG_APPEND_TIME",
     "TIMESTAMP_NOT_AVAILABLE",
     "ConcurrentModificationException",
+    "Consumer",
     "IllegalStateException",
     "KafkaError",
     "KafkaException",
     "Message",
     "NewTopic",
+    "Producer",
     "TopicPartition",
+    "_AdminClientImpl",
     "libversion",
     "version",
 ]
