@@ -255,8 +255,8 @@ impl FetchBuffer {
 
     /// Whether what was taken of this partition at `epoch` may still be handed over (E17).
     pub fn is_current(&self, topic: u32, partition: i32, epoch: u64) -> bool {
-        let matches = |slot: &Slot| slot.topic == topic && slot.partition == partition && slot.epoch == epoch;
-        self.slots.iter().any(matches)
+        let slot = self.topic_name(topic).and_then(|name| self.find(name, partition));
+        slot.is_some_and(|slot| self.slots[slot].epoch == epoch)
     }
 
     /// Whether *io* has to be woken for what was just done: ask in every hold, after the last call. Asking resets it.

@@ -12,6 +12,9 @@ pub const EARLIEST: i64 = -2;
 /// The log's end: the last stable offset for who reads committed records, else the high watermark.
 pub const LATEST: i64 = -1;
 
+/// How long a broker may look into remote storage for an answer (KIP-1075).
+const REMOTE_TIMEOUT_MS: i32 = 30_000;
+
 /// Asks for one partition. `timestamp` is [`EARLIEST`], [`LATEST`], or milliseconds: the first record not before it.
 pub fn request(
     topic: &str,
@@ -38,7 +41,12 @@ pub(crate) fn asked(partition: i32, leader_epoch: i32, timestamp: i64) -> ListOf
 
 /// Asks for several partitions.
 pub(crate) fn many(topics: Vec<ListOffsetsTopic<'_>>, read_committed: bool) -> ListOffsetsRequest<'_> {
-    ListOffsetsRequest { replica_id: -1, isolation_level: i8::from(read_committed), topics, ..Default::default() }
+    ListOffsetsRequest {
+        replica_id: -1,
+        isolation_level: i8::from(read_committed),
+        topics,
+        timeout_ms: REMOTE_TIMEOUT_MS,
+    }
 }
 
 /// The offset in an answer, or the broker's error. `-1` stands for "no such record".

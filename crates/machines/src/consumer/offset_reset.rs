@@ -13,6 +13,8 @@ pub(crate) enum ResetCause {
     NoOffset,
     /// The log does not have the offset: retention removed it, or it is beyond the end.
     OutOfRange { offset: i64, broker: NodeId },
+    /// The topic was deleted and made anew (KIP-516): its offsets mean other records.
+    Recreated { offset: i64, broker: NodeId },
     /// The log was cut back below the position and written anew: KIP-320.
     Truncated { offset: i64, end_offset: i64, broker: NodeId },
 }
@@ -21,7 +23,7 @@ impl ResetCause {
     fn offset(self) -> i64 {
         match self {
             Self::NoOffset => OFFSET_INVALID,
-            Self::OutOfRange { offset, .. } | Self::Truncated { offset, .. } => offset,
+            Self::OutOfRange { offset, .. } | Self::Recreated { offset, .. } | Self::Truncated { offset, .. } => offset,
         }
     }
 
@@ -32,6 +34,7 @@ impl ResetCause {
                 "fetch failed due to requested offset not available on the broker: Broker: Offset out of range"
                     .to_owned()
             }
+            Self::Recreated { .. } => "the topic was deleted and made anew, its id has changed".to_owned(),
             Self::Truncated { offset, end_offset, .. } => format!(
                 "Partition log truncation detected at offset {offset}: broker end offset is {end_offset}: Local: Partition log truncation detected"
             ),
@@ -41,7 +44,9 @@ impl ResetCause {
     fn broker(self) -> Option<NodeId> {
         match self {
             Self::NoOffset => None,
-            Self::OutOfRange { broker, .. } | Self::Truncated { broker, .. } => Some(broker),
+            Self::OutOfRange { broker, .. } | Self::Recreated { broker, .. } | Self::Truncated { broker, .. } => {
+                Some(broker)
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use ottla_protocol::primitives::Uuid;
 
 use super::super::budget::LEAST_FETCH;
 use super::super::list_offsets;
+use super::super::offset_reset::ResetCause;
 use super::super::positions::{OFFSET_INVALID, StartOffset};
 use super::state::{Fetched, Fetcher, Flight, Phase};
 use crate::client::Outbox;
@@ -20,8 +21,16 @@ use crate::metadata::Metadata;
 const TOPIC_IDS: i16 = 13;
 
 impl Fetcher {
-    pub(crate) fn send_fetches(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata) {
+    /// Returns whether a partition went back to asking for its offset.
+    pub(crate) fn send_fetches(
+        &mut self,
+        now: Now,
+        network: &mut Network,
+        metadata: &mut Metadata,
+        outbox: &mut Outbox,
+    ) -> bool {
         let mut wanted: BTreeMap<NodeId, Vec<(u64, usize)>> = BTreeMap::new();
+        let mut reset = false;
         for slot in 0..self.partitions.len() {
             let partition = &self.partitions[slot];
             if partition.paused || !matches!(partition.phase, Phase::Fetch { .. }) {
@@ -31,7 +40,11 @@ impl Fetcher {
             if retry_at_us > now.mono_us {
                 self.wake_at(now, retry_at_us);
             } else if let Some((leader, _)) = self.leader(now, slot, metadata) {
-                wanted.entry(leader).or_default().push((turn, slot));
+                if self.is_same_topic(slot, leader, metadata, outbox) {
+                    wanted.entry(leader).or_default().push((turn, slot));
+                } else {
+                    reset = true;
+                }
             }
         }
         for flight in self.flights.values() {
@@ -41,9 +54,9 @@ impl Fetcher {
         let mut brokers = wanted.len();
         for (node, mut slots) in wanted {
             slots.sort_unstable();
-            let served = slots.iter().all(|(_, slot)| self.partitions[*slot].held == 0);
+            let dry = slots.iter().all(|(_, slot)| self.partitions[*slot].held == 0);
             // Whatever others hold, a broker that the caller may be waiting for can always send a little.
-            let Some(bytes) = self.budget.share(brokers).or(served.then_some(LEAST_FETCH)) else {
+            let Some(bytes) = self.budget.share(brokers).or(dry.then_some(LEAST_FETCH)) else {
                 self.waits = true;
                 continue;
             };
@@ -53,6 +66,20 @@ impl Fetcher {
         if !self.waits {
             self.told = false;
         }
+        reset
+    }
+
+    /// Whether the topic is the one that was read so far; a new one of the same name is read from where the policy says.
+    fn is_same_topic(&mut self, slot: usize, leader: NodeId, metadata: &Metadata, outbox: &mut Outbox) -> bool {
+        let partition = &mut self.partitions[slot];
+        let topic_id = metadata.topic(&partition.topic).map_or(Uuid::ZERO, |topic| topic.topic_id);
+        let before = std::mem::replace(&mut partition.topic_id, topic_id);
+        let Phase::Fetch { offset } = partition.phase else { return false };
+        if before == Uuid::ZERO || before == topic_id {
+            return true;
+        }
+        self.reset(slot, ResetCause::Recreated { offset, broker: leader }, outbox);
+        false
     }
 
     fn send_fetch(
@@ -77,6 +104,7 @@ impl Fetcher {
             let known = metadata.topic(&partition.topic);
             let topic_id = known.map_or(Uuid::ZERO, |topic| topic.topic_id);
             if version >= TOPIC_IDS && topic_id == Uuid::ZERO {
+                metadata.request_update(now);
                 continue;
             }
             let leader_epoch = metadata.leader(&partition.topic, partition.partition).map_or(-1, |(_, epoch)| epoch);
@@ -185,7 +213,12 @@ impl Fetcher {
         let partition = &self.partitions[slot];
         let (topic, number, epoch) = (partition.topic.clone(), partition.partition, partition.epoch);
         if let Some(leader) = metadata.leader(&topic, number) {
+            self.partitions[slot].missing_since_us = None;
             return Some(leader);
+        }
+        if !metadata.is_watched(&topic) {
+            // A query that watched it too has ended.
+            metadata.watch(now, &topic);
         }
         metadata.request_update(now);
         let error = match metadata.topic(&topic) {
@@ -206,7 +239,8 @@ impl Fetcher {
         let unknown = matches!(error.kind, Kind::UnknownPartition | Kind::Broker(BrokerError(3)));
         if unknown {
             let patience_us = self.settings.connection.topic_metadata_propagation_max_us;
-            let waited_us = metadata.watched_for_us(now, &topic)?;
+            let since_us = *self.partitions[slot].missing_since_us.get_or_insert(now.mono_us);
+            let waited_us = now.mono_us.saturating_sub(since_us);
             if waited_us < patience_us {
                 self.wake_at(now, now.mono_us + (patience_us - waited_us));
                 return None;

@@ -69,6 +69,10 @@ pub(crate) struct Partition {
     pub(crate) eof_at: Option<i64>,
     /// The broker has more than was fetched.
     pub(crate) lag: bool,
+    /// The id of the topic that is read, zero before the first Fetch and where brokers have none.
+    pub(crate) topic_id: Uuid,
+    /// Since when the cluster does not know it.
+    pub(crate) missing_since_us: Option<u64>,
     /// The error that was last reported, until something goes well.
     pub(crate) reported: Option<Kind>,
     pub(crate) pending: VecDeque<Pending>,
@@ -94,6 +98,8 @@ impl Partition {
             reported_bad: None,
             eof_at: None,
             lag: false,
+            topic_id: Uuid::ZERO,
+            missing_since_us: None,
             reported: None,
             pending: VecDeque::new(),
             held: 0,
@@ -212,7 +218,9 @@ impl Fetcher {
         self.deadline_us = None;
         // First: a start that needs no asking is fetched in the same turn.
         self.send_queries(now, network, metadata, outbox);
-        self.send_fetches(now, network, metadata);
+        if self.send_fetches(now, network, metadata, outbox) {
+            self.send_queries(now, network, metadata, outbox);
+        }
         self.copy_sparse();
     }
 

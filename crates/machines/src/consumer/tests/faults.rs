@@ -266,3 +266,34 @@ fn old_formats_are_refused_with_a_word() {
     assert!(text.contains("old format"), "{text}");
     assert_eq!(world.fetches(), 0);
 }
+
+#[test]
+fn a_topic_made_anew_is_read_from_where_the_policy_says() {
+    let mut world = World::reading(&[]);
+    world.answer(&[answer(9, &[batch(0, 5)])]);
+    world.topics[0].id = 9;
+    world.answer(&[Answer { topic: "t", ..error(100) }]);
+    world.pass(3_000);
+    while world.fetches() > 0 {
+        world.answer(&[error(100)]);
+        world.pass(3_000);
+    }
+    assert!(world.log.iter().any(|line| line.contains("made anew")), "{:?}", world.log);
+    assert_eq!(world.answer_offsets(&[(0, 0)]), [("t", 0, -2)]);
+    assert_eq!(world.answer(&[answer(1, &[batch(0, 1)])])[0].offset, 0);
+    assert_eq!(world.take_all(), [0, 1, 2, 3, 4, 0]);
+}
+
+#[test]
+fn a_topic_that_is_missing_for_a_moment_is_no_error() {
+    let mut world = World::reading(&[]);
+    world.pass(100_000);
+    world.topics[0].error = 3;
+    world.answer(&[error(3)]);
+    world.pass(10_000);
+    world.topics[0].error = 0;
+    world.pass(40_000);
+    assert_eq!(world.take(), None);
+    world.answer(&[answer(1, &[batch(0, 1)])]);
+    assert_eq!(world.take_all(), [0]);
+}

@@ -4,6 +4,7 @@
 //! `answers` writes batches and responses.
 mod answers;
 mod budget;
+mod chaos;
 mod faults;
 mod offsets;
 mod reading;

@@ -425,6 +425,10 @@ impl World {
     /// Answers the next ListOffsets with error or offset of each partition; returns what was asked.
     pub(super) fn answer_offsets(&mut self, answers: &[(i16, i64)]) -> Vec<(&'static str, i32, i64)> {
         let asked = self.next_offsets();
+        self.answer_offsets_of(&asked, answers)
+    }
+
+    pub(super) fn answer_offsets_of(&mut self, asked: &Asked, answers: &[(i16, i64)]) -> Vec<(&'static str, i32, i64)> {
         let Question::Offsets(partitions) = &asked.question else { unreachable!() };
         let topics = partitions.iter().zip(answers).map(|((topic, partition_index, _), (error_code, offset))| {
             let partition = ListOffsetsPartitionResponse {
@@ -439,6 +443,18 @@ impl World {
         self.respond(asked.connection, ApiKey::ListOffsets, asked.version, asked.correlation_id, &response);
         self.settle();
         partitions.clone()
+    }
+
+    /// Partition, offset and value of the next record; an error ends the test.
+    pub(super) fn take_record(&mut self) -> Option<(i32, i64, String)> {
+        match self.buffer.take(&mut self.scratch) {
+            Take::Record(record) => {
+                let value = String::from_utf8_lossy(record.value(&self.scratch).unwrap_or(b"null")).into_owned();
+                Some((record.partition, record.offset, value))
+            }
+            Take::Error(error) => panic!("{error:?}"),
+            Take::Empty => None,
+        }
     }
 
     /// Answers with bytes that mean nothing.
