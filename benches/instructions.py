@@ -34,6 +34,7 @@ class Row(NamedTuple):
 
 
 ROWS = [
+    Row("append", "ottla-machines", "append", "20000", "append::World::append", 20_001),
     # The example encodes once to prepare and once more when asked to: 20,000 records.
     Row("encode", "ottla-protocol", "count", "encode", "count::encode_records", 20_000),
     Row("encode, 2 headers", "ottla-protocol", "count", "headers", "count::encode_records", 20_000),

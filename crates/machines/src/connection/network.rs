@@ -278,6 +278,10 @@ impl Network {
 
     /// Sends a request on a ready connection. Its answer, or its failure, comes with `tag`. `bodies` belong to the
     /// external records of the request, by their tags.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each caller has them at hand one by one; a struct would only name them"
+    )]
     pub fn request<'a, R: Message<'a> + Request>(
         &mut self,
         now: Now,

@@ -72,3 +72,53 @@ pub fn all_brokers_down(down: usize, all: usize) -> Report {
     let text = format!("{down}/{all} brokers are down");
     Report { error: Error::with_text(Kind::AllBrokersDown, text), facility: "ERROR", level: 3 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_code_and_says_what_to_check() {
+        let endpoint = Endpoint { host: "kafka".into(), port: 9092 };
+        let words = || std::sync::Arc::from("words");
+        for (cause, code, text, check) in [
+            (DisconnectCause::Closed, "_TRANSPORT", "Disconnected by the broker", "security.protocol"),
+            (
+                DisconnectCause::Refused(words()),
+                "_TRANSPORT",
+                "Connect to kafka:9092 failed: words",
+                "bootstrap.servers",
+            ),
+            (
+                DisconnectCause::Resolve(words()),
+                "_RESOLVE",
+                "Failed to resolve 'kafka:9092': words",
+                "bootstrap.servers",
+            ),
+            (DisconnectCause::Io(words()), "_TRANSPORT", "Connection lost: words", ""),
+            (DisconnectCause::ConnectTimeout, "_TRANSPORT", "Connection setup timed out", "firewalls"),
+            (DisconnectCause::RequestTimeout, "_TIMED_OUT", "A request timed out", "socket.timeout.ms"),
+            (DisconnectCause::BadFrame(words()), "_BAD_MSG", "the broker sent words", "a listener of Kafka"),
+        ] {
+            let error = disconnected(&endpoint, NodeId(-1), &cause, 7, "CONNECT").error;
+            let shown = error.message();
+            assert_eq!(error.kind.name(), code, "{shown}");
+            assert!(
+                shown.starts_with("kafka:9092/bootstrap: ") && shown.ends_with("(after 7ms in state CONNECT)"),
+                "{shown}"
+            );
+            assert!(shown.contains(text) && shown.contains(check), "{shown}");
+        }
+        let error = disconnected(&endpoint, NodeId(3), &DisconnectCause::Refused(words()), 7, "UP").error;
+        assert!(
+            error.message().contains("kafka:9092/3: ") && error.message().contains("advertised.listeners"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn brokers_down_are_counted() {
+        let error = all_brokers_down(2, 3).error;
+        assert_eq!((error.code(), error.message().as_ref()), (-187, "2/3 brokers are down"));
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! * [`FetchBuffer`]: shared with the caller's thread under one lock: assign, seek, pause, positions; [`mod@take`]: taking
 //!   records, `taken`: records as they leave it; `arena`, `batch`: what waits in it.
-//! * [`Fetcher`]: the *io* side: what to fetch, and what to make of the answers. `budget`: how much may be held (E14).
+//! * [`Fetcher`]: the *io* side: what to fetch, and what to make of the answers. `budget`, `growth`: how much may be held (E14).
 //! * [`positions`]: where reading starts; [`list_offsets`]: asking for offsets; `offset_reset`: `auto.offset.reset`;
 //!   `aborted`: what read_committed leaves out.
 mod aborted;
@@ -11,6 +11,7 @@ mod batch;
 mod budget;
 pub mod fetch_buffer;
 pub mod fetcher;
+mod growth;
 pub mod list_offsets;
 mod offset_reset;
 pub mod positions;

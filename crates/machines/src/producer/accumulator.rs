@@ -144,6 +144,8 @@ impl Topic {
 /// See the module.
 #[derive(Debug)]
 pub struct Accumulator<A> {
+    /// Closed or failed: nothing is taken.
+    pub(super) refuses: bool,
     pub(super) closed: bool,
     pub(super) fatal: Option<Error>,
     pub(super) messages: usize,
@@ -175,6 +177,7 @@ impl<A> Accumulator<A> {
     /// `seed` is for the draws of the partitioner.
     pub fn new(settings: &ProducerSettings, seed: u64) -> Self {
         Self {
+            refuses: false,
             closed: false,
             fatal: None,
             messages: 0,
@@ -210,13 +213,62 @@ impl<A> Accumulator<A> {
         supply: &mut Supply<A>,
         coarse_us: impl FnOnce() -> u64,
     ) -> Result<Appended, Refused> {
-        if self.closed || self.fatal.is_some() {
-            return Err(if self.closed { Refused::Closed } else { Refused::Fatal });
-        }
         let counted = record.counted();
-        if self.messages >= self.max_messages || self.bytes + counted > self.max_bytes {
-            return Err(Refused::Full { reports: self.reports.waiting() });
+        if self.refuses || self.messages >= self.max_messages || self.bytes + counted > self.max_bytes {
+            return Err(self.refusal());
         }
+        let bound = record.bound();
+        if let Some(topic) = self.topics.get_mut(self.last_topic)
+            && *topic.name == *record.topic
+            && let Target::Partitions { open, available } = &mut topic.target
+            && bound < LINKED_FROM
+            && (attachment.is_none() || self.attachments.has_room())
+        {
+            let partition = match u32::try_from(record.partition) {
+                Ok(partition) => partition,
+                Err(_) => match partitioner::choose(self.partitioner, record.key, open.len() as u32) {
+                    Choice::Partition(partition) => partition,
+                    Choice::Any if self.sticky => topic.sticky,
+                    Choice::Any => partitioner::draw(&mut self.random, available, open.len() as u32),
+                },
+            };
+            if let Some(batch) = open.get_mut(partition as usize)
+                && batch.count > 0
+                && batch.count < self.batch_messages
+                && BATCH_HEADER_LEN + batch.size + bound <= self.batch_size
+                && let Some(place) = batch.append(record, bound)
+            {
+                self.messages += 1;
+                self.bytes += counted;
+                if let Some(attachment) = attachment.take() {
+                    attach(&mut self.attachments, batch, attachment, place);
+                }
+                return Ok(Appended { wake: false });
+            }
+        }
+        self.append_slowly(record, attachment, supply, coarse_us)
+    }
+
+    /// Why nothing is taken.
+    #[cold]
+    fn refusal(&self) -> Refused {
+        match (self.closed, &self.fatal) {
+            (true, _) => Refused::Closed,
+            (false, Some(_)) => Refused::Fatal,
+            (false, None) => Refused::Full { reports: self.reports.waiting() },
+        }
+    }
+
+    /// The first record of a batch, the last one before it is full, a new chunk, a large record, another topic.
+    #[cold]
+    fn append_slowly(
+        &mut self,
+        record: &NewRecord<'_>,
+        attachment: &mut Option<A>,
+        supply: &mut Supply<A>,
+        coarse_us: impl FnOnce() -> u64,
+    ) -> Result<Appended, Refused> {
+        let counted = record.counted();
         if attachment.is_some() && !self.attachments.has_room() {
             match supply.segment.take() {
                 Some(segment) => self.attachments.supply(segment),
@@ -256,7 +308,7 @@ impl<A> Accumulator<A> {
             || batch.count > 0 && BATCH_HEADER_LEN + batch.size + size.total > self.batch_size;
         if full {
             self.seal(number, partition as i32, supply)?;
-            return self.append(record, attachment, supply, coarse_us);
+            return self.append_slowly(record, attachment, supply, coarse_us);
         }
         let place = if size.total >= LINKED_FROM {
             let Some(linked) = supply.linked.take() else {
@@ -267,13 +319,13 @@ impl<A> Accumulator<A> {
                 Err(short) => {
                     supply.linked = Some(linked);
                     self.relieve(short, number, partition as i32, supply)?;
-                    return self.append(record, attachment, supply, coarse_us);
+                    return self.append_slowly(record, attachment, supply, coarse_us);
                 }
             }
         } else {
             if let Err(short) = batch.make_room(size.total, &mut self.pool) {
                 self.relieve(short, number, partition as i32, supply)?;
-                return self.append(record, attachment, supply, coarse_us);
+                return self.append_slowly(record, attachment, supply, coarse_us);
             }
             batch.write(record, size)
         };
@@ -375,13 +427,13 @@ impl<A> Accumulator<A> {
                 Err(short) => {
                     supply.linked = Some(linked);
                     self.relieve(short, number, UNASSIGNED, supply)?;
-                    return self.append(record, attachment, supply, coarse_us);
+                    return self.append_slowly(record, attachment, supply, coarse_us);
                 }
             }
         } else {
             if let Err(short) = batch.make_room(size, &mut self.pool) {
                 self.relieve(short, number, UNASSIGNED, supply)?;
-                return self.append(record, attachment, supply, coarse_us);
+                return self.append_slowly(record, attachment, supply, coarse_us);
             }
             unassigned::write(batch, record)
         };

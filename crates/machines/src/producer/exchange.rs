@@ -115,6 +115,7 @@ impl<A> Accumulator<A> {
     }
 
     pub(super) fn fail(&mut self, error: Error) {
+        self.refuses = true;
         self.fatal.get_or_insert(error);
     }
 
@@ -155,6 +156,7 @@ impl<A> Accumulator<A> {
 
     /// No further record is taken.
     pub fn close(&mut self) {
+        self.refuses = true;
         self.closed = true;
     }
 

@@ -1,5 +1,7 @@
 //! A batch that still takes records: wire format v2 from the first byte on (E5), in a chain of chunks (E7).
-use ottla_protocol::records::{EncodedHeaders, RecordSize, record_size, write_record, write_record_prefix};
+use ottla_protocol::records::{
+    EncodedHeaders, RECORD_OVERHEAD, RecordSize, append_record, record_size, write_record, write_record_prefix,
+};
 
 use super::attachments::{NONE, Place};
 use super::chunks::{Pool, class};
@@ -22,6 +24,12 @@ pub struct NewRecord<'a> {
 }
 
 impl NewRecord<'_> {
+    /// The longest that the record can become on the wire.
+    #[inline(always)]
+    pub fn bound(&self) -> usize {
+        self.key.map_or(0, <[u8]>::len) + self.value.map_or(0, <[u8]>::len) + self.headers.bytes.len() + RECORD_OVERHEAD
+    }
+
     /// What counts against `queue.buffering.max.kbytes`: the value, as in the original.
     #[inline]
     pub fn counted(&self) -> usize {
@@ -92,6 +100,24 @@ impl OpenBatch {
         let base = if self.count == 0 { record.timestamp_ms } else { self.base_timestamp };
         let delta = record.timestamp_ms.wrapping_sub(base);
         record_size(self.count, delta, record.key, record.value, record.headers)
+    }
+
+    /// Writes a record of at most `bound` bytes if the batch has others already and its last chunk has room: the path that
+    /// all but a few records take.
+    #[inline(always)]
+    pub fn append(&mut self, record: &NewRecord<'_>, bound: usize) -> Option<Place> {
+        let chunk = self.chunks.last_mut()?;
+        let room = chunk.buffer.get_mut(chunk.used..)?;
+        if room.len() < bound {
+            return None;
+        }
+        let delta = record.timestamp_ms.wrapping_sub(self.base_timestamp);
+        let position = chunk.used;
+        let length = append_record(room, self.count, delta, record.key, record.value, record.headers);
+        chunk.used += length;
+        let place = self.place(self.chunks.len() - 1, position, record);
+        self.counted(record, length);
+        Some(place)
     }
 
     /// Makes sure that the last chunk has `needed` bytes of room.

@@ -20,6 +20,28 @@ pub trait Struct<'a>: Sized + Default {
 }
 
 /// A whole message: what stands in a frame after the header, or in a record of Kafka's own.
+///
+/// ```
+/// use ottla_protocol::api::ApiKey;
+/// use ottla_protocol::frame::{begin_frame, end_frame};
+/// use ottla_protocol::header::encode_request_header;
+/// use ottla_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic};
+/// use ottla_protocol::primitives::{Message, Reader, Writer};
+///
+/// let topic = MetadataRequestTopic { name: Some("orders"), ..Default::default() };
+/// let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
+/// let (version, correlation_id) = (12, 1);
+/// let mut w = Writer::new();
+/// let frame = begin_frame(&mut w);
+/// encode_request_header(&mut w, ApiKey::Metadata, version, correlation_id, Some("client"))?;
+/// let body = w.len();
+/// request.encode(&mut w, version)?;
+/// end_frame(&mut w, frame)?;
+///
+/// let (bytes, _) = w.into_parts();
+/// assert_eq!(MetadataRequest::decode(&mut Reader::new(&bytes[body..]), version)?, request);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Message<'a>: Struct<'a> {
     /// Kafka's name, such as `FetchRequest`.
     const NAME: &'static str;

@@ -6,6 +6,7 @@
 //!
 //! Left to others: when a batch is full or sealed, compression ([`crate::compression`]), sequence numbers, message sets
 //! of magic 0 and 1.
+pub mod append;
 pub mod control;
 pub mod error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -15,6 +16,7 @@ pub mod reader;
 pub mod varint;
 pub mod writer;
 
+pub use append::{APPEND_LIMIT, RECORD_OVERHEAD, append_record};
 pub use control::{ControlRecord, ControlType};
 pub use error::RecordsError;
 pub use header::{BATCH_HEADER_LEN, BatchHeader, TimestampType, timestamp};

@@ -4,6 +4,7 @@ use ottla_protocol::messages::fetch::{FetchResponse, PartitionData};
 use ottla_protocol::primitives::{Message, Reader, Records};
 
 use super::super::batch::{Item, PartitionError};
+use super::super::budget::Origin;
 use super::super::offset_reset::ResetCause;
 use super::state::{Fetched, Fetcher, Pending, Phase};
 use crate::client::Outbox;
@@ -82,7 +83,8 @@ impl Fetcher {
             }
             network.update_brokers(&brokers);
         }
-        let source = Source { frame: &frame, buffer_id: self.budget.hold(frame.clone()), node: response.node };
+        let source =
+            Source { frame: &frame, buffer_id: self.budget.hold(frame.clone(), Origin::Response), node: response.node };
         let mut cursor = 0;
         let mut lag = false;
         for topic in &answer.responses {
@@ -105,7 +107,9 @@ impl Fetcher {
             }
         }
         // It was the budget that kept the response from being larger.
-        self.may_grow |= lag && size >= flight.reserved / 4 * 3;
+        if lag && size >= flight.reserved / 4 * 3 {
+            self.budget.growth.full(size, response.round_trip_us);
+        }
     }
 
     /// Returns whether the broker has more.

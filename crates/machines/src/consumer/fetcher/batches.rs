@@ -9,6 +9,7 @@ use ottla_protocol::records::{check_crc, read_record};
 
 use super::super::aborted::Aborted;
 use super::super::batch::{Batch, Item, PartitionError};
+use super::super::budget::Origin;
 use super::answers::Source;
 use super::state::{Fetcher, Partition, Pending, Phase};
 use crate::client::Outbox;
@@ -141,7 +142,7 @@ impl Fetcher {
             Ok(buffer) => {
                 let size = buffer.len() as u32;
                 let frame = Frame::new(buffer);
-                let id = self.budget.hold(frame.clone());
+                let id = self.budget.hold(frame.clone(), Origin::Own);
                 self.budget.need(id, size as usize);
                 partition.held += size as usize;
                 let mut batch = Batch::new(&header, (slot, epoch), (frame, id), (0, size), from);

@@ -3,6 +3,7 @@
 //! Looked for only when the budget is short or a partition is paused: else what is left is taken soon. The places are
 //! found in one hold of the lock, the bytes copied outside, the buffers exchanged in another.
 use super::super::batch::{Batch, Item};
+use super::super::budget::Origin;
 use super::super::fetch_buffer::FetchBuffer;
 use super::exchange::HOLD;
 use super::state::Fetcher;
@@ -50,7 +51,7 @@ impl Fetcher {
             let bytes = slice.buffer.as_slice().get(start as usize..end as usize).unwrap_or_default();
             slice.position = slice.position.saturating_sub(start);
             slice.buffer = Frame::new(bytes.to_vec());
-            let id = self.budget.hold(slice.buffer.clone());
+            let id = self.budget.hold(slice.buffer.clone(), Origin::Own);
             self.sparse.copied.push((slice, id));
         }
     }

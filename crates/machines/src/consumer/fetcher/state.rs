@@ -11,7 +11,7 @@ use ottla_protocol::records::BatchHeader;
 
 use super::super::arena::Arena;
 use super::super::batch::{Item, PartitionError};
-use super::super::budget::Budget;
+use super::super::budget::{Budget, Origin};
 use super::super::fetch_buffer::View;
 use super::super::positions::StartOffset;
 use super::sparse::Sparse;
@@ -27,6 +27,10 @@ use crate::random::Random;
 
 /// Records of a compressed batch, in bytes, beyond what a response may have: a limit for hostile data.
 const DECOMPRESSED_FACTOR: usize = 4;
+
+/// Free buffers that are kept for decompressed batches, and how large they may be.
+const SPARE_BUFFERS: usize = 64;
+const SPARE_CAPACITY: usize = 256 << 10;
 
 /// What a partition does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,8 +167,6 @@ pub struct Fetcher {
     pub(crate) told: bool,
     /// The fetch buffer is full: it wakes *io* when it is not any more.
     pub(crate) blocked: bool,
-    /// A response was as large as it was allowed to be while there was more.
-    pub(crate) may_grow: bool,
     pub(crate) sparse: Sparse,
     /// Buffers for decompressed batches.
     pub(crate) spare: Vec<Vec<u8>>,
@@ -198,7 +200,6 @@ impl Fetcher {
             waits: false,
             told: false,
             blocked: false,
-            may_grow: false,
             sparse: Sparse::new(),
             spare: Vec::new(),
             deadline_us: None,
@@ -212,6 +213,7 @@ impl Fetcher {
         }
         self.drop_collected(outbox);
         self.retired = None;
+        self.budget.adapt();
         if let Some(size) = self.wants_larger.take() {
             self.larger = Some(Arena::new(size));
         }
@@ -274,10 +276,10 @@ impl Fetcher {
             }
         }
         let spare = &mut self.spare;
-        self.budget.release(|buffer| {
-            if spare.len() < 4 && buffer.capacity() <= 1 << 20 {
+        self.budget.release(|buffer, origin| {
+            if origin == Origin::Own && spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_CAPACITY {
                 spare.push(buffer);
-            } else {
+            } else if origin == Origin::Response {
                 outbox.recycle(buffer);
             }
         });

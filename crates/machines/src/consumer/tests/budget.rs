@@ -45,18 +45,32 @@ fn a_caller_that_is_never_starved_does_not_make_it_grow() {
     assert_eq!(world.limit(), before);
 }
 
-#[test]
-fn a_starved_caller_makes_it_double_up_to_the_setting() {
-    let mut world = World::reading(&[("queued.max.messages.kbytes", "12288")]);
+/// A caller that is always starved reads 40 responses, each as large as allowed; returns the limits on the way, in MiB.
+fn starve(world: &mut World, latency_ms: u64, ms_a_mib: u64) -> Vec<usize> {
     let mut limits = vec![world.limit() / MIB];
-    for offset in 0..6 {
+    for offset in 0..40 {
         assert_eq!(world.take(), None);
-        let allowed = max_bytes(world.asked.front().unwrap());
-        fill(&mut world, offset, allowed.div_ceil(MIB));
+        let mib = max_bytes(world.asked.front().unwrap()).div_ceil(MIB);
+        world.pass(latency_ms + ms_a_mib * mib as u64);
+        fill(world, offset, mib);
         assert_eq!(world.take_all().len(), 1);
         limits.push(world.limit() / MIB);
     }
-    assert_eq!(limits, [4, 8, 12, 12, 12, 12, 12]);
+    limits.dedup();
+    limits
+}
+
+#[test]
+fn a_starved_caller_far_away_makes_it_double_up_to_the_setting() {
+    let mut world = World::reading(&[("queued.max.messages.kbytes", "32768")]);
+    let limits = starve(&mut world, 100, 1);
+    assert_eq!(limits[..4], [4, 8, 16, 32]);
+}
+
+#[test]
+fn a_starved_caller_of_a_slow_broker_does_not() {
+    let mut world = World::reading(&[]);
+    assert_eq!(starve(&mut world, 1, 20), [4, 8, 4], "tried once, and taken back");
 }
 
 #[test]
