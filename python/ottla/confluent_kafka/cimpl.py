@@ -1,7 +1,6 @@
 """The names of confluent-kafka's compiled module, from Ottla's own."""
 
 from ottla._native import (
-    _AdminClientImpl,
     ConcurrentModificationException,
     Consumer,
     IllegalStateException,
@@ -11,6 +10,7 @@ from ottla._native import (
     NewTopic,
     Producer,
     TopicPartition,
+    _AdminClientImpl,
 )
 
 __all__ = [

@@ -131,11 +131,19 @@ impl Consumer {
     }
 
     /// Read these partitions, each from its offset, instead of those assigned before.
-    #[pyo3(text_signature = "($self, partitions, /)")]
-    fn assign(&self, py: Python<'_>, partitions: &Bound<'_, PyAny>) -> PyResult<()> {
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partitions, /)")]
+    fn assign(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         const WHAT: &str = "Failed to set assignment";
+        let py = args.py();
+        if kwargs.is_some_and(|kwargs| !kwargs.is_empty()) {
+            return Err(PyTypeError::new_err("Consumer.assign() takes no keyword arguments"));
+        }
+        if args.len() != 1 {
+            let text = format!("Consumer.assign() takes exactly one argument ({} given)", args.len());
+            return Err(PyTypeError::new_err(text));
+        }
         let engine = self.open(py)?;
-        let partitions = assigned(py, WHAT, &topic_partition::list(partitions)?)?;
+        let partitions = assigned(py, WHAT, &topic_partition::list(&args.get_item(0)?)?)?;
         engine.client.assign(partitions).map_err(|error| {
             // The original's text is the code's alone.
             error::raise(py, WHAT, &Error::new(error.kind))
