@@ -113,8 +113,14 @@ impl<S: Side> Shared<S> {
     /// A command with an answer.
     pub(crate) fn request(&self, command: impl FnOnce(RequestId) -> Command, answered: Answered) {
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Err(Message::Request(_, _, answered)) = self.send(Message::Request(command(request), request, answered))
-        {
+        if let Err(message) = self.send(Message::Request(command(request), request, answered)) {
+            self.refuse(message);
+        }
+    }
+
+    /// Answers a message that nobody will handle with why the client ended.
+    fn refuse(&self, message: Message) {
+        if let Message::Request(_, _, answered) = message {
             let ended = || Error::with_text(Kind::Destroy, "The client has been closed");
             answered(Err(self.failure.get().cloned().unwrap_or_else(ended)));
         }
@@ -134,7 +140,7 @@ impl<S: Side> Shared<S> {
             inbox.ended = true;
             std::mem::take(&mut inbox.messages)
         };
-        drop(messages);
+        messages.into_iter().for_each(|message| self.refuse(message));
         self.side.end();
     }
 }
@@ -170,6 +176,7 @@ pub(crate) fn start<S: Side>(
         refusals: 0,
         exchange: true,
         stopped: false,
+        messages: VecDeque::new(),
     };
     runtime.io.spawn(driver);
 }
@@ -192,6 +199,8 @@ struct Driver<S: Side> {
     /// The callers' side woke, or an exchange was refused.
     exchange: bool,
     stopped: bool,
+    /// Taken from the inbox and not handled yet.
+    messages: VecDeque<Message>,
 }
 
 // Nothing in it is pinned but the timer, which is in a box of its own.
@@ -230,6 +239,7 @@ impl<S: Side> Driver<S> {
         for (_, answered) in self.answers.drain() {
             answered(Err(error.clone()));
         }
+        self.messages.drain(..).for_each(|message| self.shared.refuse(message));
     }
 
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -260,14 +270,10 @@ impl<S: Side> Driver<S> {
     }
 
     fn take_inbox(&mut self, now: Now) {
-        let messages = {
-            let mut inbox = self.shared.inbox();
-            if inbox.messages.is_empty() {
-                return;
-            }
-            std::mem::take(&mut inbox.messages)
-        };
-        for message in messages {
+        if self.messages.is_empty() {
+            std::mem::swap(&mut self.messages, &mut self.shared.inbox().messages);
+        }
+        while let Some(message) = self.messages.pop_front() {
             match message {
                 Message::Request(command, request, answered) => {
                     self.answers.insert(request, answered);
@@ -470,3 +476,6 @@ impl<S: Side> Drop for Answer<S> {
         let _ = self.shared.send(Message::Resolved(self.connection, result));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,6 +172,7 @@ fn entered() -> Vec<RawFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
     #[test]
     fn the_table_grows_and_forgets() {
@@ -190,5 +191,30 @@ mod tests {
         let before = generation();
         after_fork_in_child();
         assert_eq!(generation(), before);
+    }
+
+    #[test]
+    fn a_child_has_another_generation_and_none_of_the_parents_descriptors() {
+        register();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let entry = enter(reader.as_raw_fd());
+        let before = generation();
+        // SAFETY: the child makes only calls that are safe beside threads that are gone, and leaves by _exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: asking about a bare number.
+            let is_closed = |descriptor| unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1;
+            let (gone, kept) = (is_closed(reader.as_raw_fd()), !is_closed(writer.as_raw_fd()));
+            after_fork_in_child();
+            let raised = generation() == before + 1;
+            // SAFETY: ends the child without running anything of the parent's.
+            unsafe { libc::_exit(i32::from(gone) | i32::from(kept) << 1 | i32::from(raised) << 2) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child that was made above.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(libc::WEXITSTATUS(status), 0b111, "closed, others kept, generation raised once");
+        assert_eq!(generation(), before);
+        drop(entry);
     }
 }
