@@ -96,6 +96,10 @@ fn every_acks_and_idempotence_deliver() {
     for acks in ["0", "1", "all"] {
         round_trip(&format!("acks-{acks}"), 500, &[("acks", acks)]);
     }
+}
+
+#[test]
+fn an_idempotent_producer_keeps_the_order_over_many_batches() {
     round_trip("idempotence", 3_000, &[("enable.idempotence", "true"), ("batch.num.messages", "50")]);
 }
 

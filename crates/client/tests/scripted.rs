@@ -13,16 +13,19 @@ use ottla_protocol::api::ApiKey;
 use support::server::{Answer, Server};
 use support::{PATIENCE, assign, consumer_settings, new_record, producer_settings, queued};
 
-/// Waits until a notice is an error with `text` in it.
-fn error_with(producer: &Producer<()>, text: &str) -> ottla_machines::error::Error {
+/// Waits until a notice is an error with `text` in it; the notices behind it are kept in `rest`.
+fn error_with(producer: &Producer<()>, rest: &mut Vec<Notice>, text: &str) -> ottla_machines::error::Error {
     let deadline = Instant::now() + PATIENCE;
     let mut seen = Vec::new();
     loop {
-        let mut notices = Vec::new();
-        producer.take_notices(&mut notices);
-        for notice in notices {
+        producer.take_notices(rest);
+        let mut notices = std::mem::take(rest).into_iter();
+        while let Some(notice) = notices.next() {
             match notice {
-                Notice::Error(error) if error.message().contains(text) => return error,
+                Notice::Error(error) if error.message().contains(text) => {
+                    rest.extend(notices);
+                    return error;
+                }
                 other => seen.push(other),
             }
         }
@@ -47,60 +50,64 @@ fn asking(server: &Server, more: &[(&str, &str)]) -> Producer<()> {
 
 #[test]
 fn a_frame_over_the_limit_closes_its_connection_and_is_reported() {
+    let mut rest = Vec::new();
     let server = spoiled(&[0x7f, 0xff, 0xff, 0xff, 1, 2, 3, 4]);
     let producer = asking(&server, &[]);
-    let error = error_with(&producer, "receive.message.max.bytes");
+    let error = error_with(&producer, &mut rest, "receive.message.max.bytes");
     assert_eq!(error.kind, Kind::BadMessage);
     assert!(error.message().contains("2147483647"), "{error}");
     // Closed, and another one made.
-    error_with(&producer, "receive.message.max.bytes");
+    error_with(&producer, &mut rest, "receive.message.max.bytes");
     assert!(server.connections() >= 2);
 }
 
 #[test]
 fn a_negative_length_closes_its_connection_and_is_reported() {
     let server = spoiled(&[0xff, 0xff, 0xff, 0xff]);
-    let error = error_with(&asking(&server, &[]), "a response of -1 bytes");
+    let error = error_with(&asking(&server, &[]), &mut Vec::new(), "a response of -1 bytes");
     assert_eq!(error.kind, Kind::BadMessage);
 }
 
 #[test]
 fn a_frame_of_another_protocol_closes_its_connection_and_is_reported() {
     let server = Server::start(|_| Answer::Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
-    let error = error_with(&asking(&server, &[]), "security.protocol");
+    let error = error_with(&asking(&server, &[]), &mut Vec::new(), "security.protocol");
     assert_eq!(error.kind, Kind::BadMessage);
 }
 
 #[test]
 fn a_corrupt_body_closes_its_connection_and_is_reported() {
+    let mut rest = Vec::new();
     // The right correlation id of a second request, then counts that the frame cannot hold.
     let server = spoiled(&[0, 0, 0, 14, 0, 0, 0, 2, 0, 0xff, 0xff, 0xff, 0xff, 0x7f, 9, 9, 9, 9]);
     let producer = asking(&server, &[]);
-    let error = error_with(&producer, "closed");
+    let error = error_with(&producer, &mut rest, "closed");
     assert_eq!(error.kind, Kind::BadMessage);
-    error_with(&producer, "closed");
+    error_with(&producer, &mut rest, "closed");
     assert!(server.connections() >= 2);
 }
 
 #[test]
 fn nobody_there_is_reported_with_what_to_check() {
+    let mut rest = Vec::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let producer = Producer::<()>::new(producer_settings(&address, &[]), queued()).unwrap();
     producer.append(&new_record("topic", -1, None, None), None, &mut Contention::wait).unwrap();
-    let error = error_with(&producer, "bootstrap.servers");
+    let error = error_with(&producer, &mut rest, "bootstrap.servers");
     assert_eq!(error.kind, Kind::Transport);
     assert!(error.message().contains("Connection refused"), "{error}");
-    assert_eq!(error_with(&producer, "down").kind, Kind::AllBrokersDown);
+    assert_eq!(error_with(&producer, &mut rest, "down").kind, Kind::AllBrokersDown);
 }
 
 #[test]
 fn a_name_without_an_address_is_reported_with_what_to_check() {
+    let mut rest = Vec::new();
     // RFC 6761: the name never exists.
     let producer = Producer::<()>::new(producer_settings("ottla.invalid:9092", &[]), queued()).unwrap();
     producer.append(&new_record("topic", -1, None, None), None, &mut Contention::wait).unwrap();
-    let error = error_with(&producer, "bootstrap.servers");
+    let error = error_with(&producer, &mut rest, "bootstrap.servers");
     assert_eq!(error.kind, Kind::Resolve);
     assert!(error.message().contains("ottla.invalid"), "{error}");
 }

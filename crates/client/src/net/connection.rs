@@ -64,6 +64,8 @@ pub(crate) struct Connection {
     signal: Arc<Signal>,
     waker: Waker,
     state: State,
+    /// The name has several addresses.
+    several: bool,
     outgoing: VecDeque<OutgoingFrame>,
     /// Bytes of the first outgoing frame that are written.
     written: usize,
@@ -124,6 +126,7 @@ impl Connection {
             waker: Waker::from(signal.clone()),
             signal,
             state: State::Resolving,
+            several: false,
             outgoing: VecDeque::new(),
             written: 0,
             incoming: Incoming::default(),
@@ -135,6 +138,7 @@ impl Connection {
         if !matches!(self.state, State::Resolving) {
             return None;
         }
+        self.several = addresses.len() > 1;
         let last = DisconnectCause::Resolve("it has no address".into());
         self.connect_next(addresses.into(), last)
     }
@@ -234,7 +238,8 @@ impl Connection {
             }
             (Err(error), State::Connecting { socket, address, others }) => {
                 drop(socket);
-                self.connect_next(others, refused(&error, address))
+                let several = self.several;
+                self.connect_next(others, refused(&error, several.then_some(address)))
             }
             (_, state) => {
                 self.state = state;
@@ -387,7 +392,8 @@ fn cause(error: &io::Error) -> DisconnectCause {
     }
 }
 
-/// Connecting to `address` failed: with several addresses the text must say which.
-fn refused(error: &io::Error, address: SocketAddr) -> DisconnectCause {
-    DisconnectCause::Refused(format!("{} ({})", words(error), address.ip()).into())
+/// Connecting failed; where a name has several addresses the text says which.
+fn refused(error: &io::Error, address: Option<SocketAddr>) -> DisconnectCause {
+    let which = address.map_or_else(String::new, |address| format!(" ({})", address.ip()));
+    DisconnectCause::Refused(format!("{}{which}", words(error)).into())
 }
