@@ -44,7 +44,16 @@ impl Topic {
         let pending = admin.create_topics(create, PATIENCE);
         let results = pending.wait_until(Instant::now() + PATIENCE).expect("an answer in time").unwrap();
         assert_eq!(results, [(Arc::from(&*name), Ok(()))]);
-        Self { name, admin }
+        // The controller has made it; the broker that clients ask learns of it a moment later.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let described = admin.metadata(Some(&name), PATIENCE).wait_until(deadline).expect("an answer in time");
+            let topic = &described.unwrap().topics[0];
+            if topic.partitions.len() == partitions as usize && topic.partitions.iter().all(|found| found.leader >= 0) {
+                return Self { name, admin };
+            }
+            assert!(Instant::now() < deadline, "no leaders in time: {topic:?}");
+        }
     }
 }
 
