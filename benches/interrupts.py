@@ -27,12 +27,14 @@ _DEAF_MILLISECONDS = 1_000
 _NOWHERE = "127.0.0.1:9"
 
 
-def interrupt_latencies(package: str, bootstrap: str, topic: str) -> dict[str, list[float]]:
-    """Milliseconds of `TIMES` interrupts for every call; about 4,000 where a call does not hear them."""
-    return {call: _latencies(call, package, bootstrap, topic) for call in CALLS}
+def interrupt_latencies(
+    package: str, bootstrap: str, topic: str, calls: tuple[str, ...] = CALLS, times: int = TIMES
+) -> dict[str, list[float]]:
+    """Milliseconds of `times` interrupts for every call; about 4,000 where a call does not hear them."""
+    return {call: _latencies(call, package, bootstrap, topic, times) for call in calls}
 
 
-def _latencies(call: str, package: str, bootstrap: str, topic: str) -> list[float]:
+def _latencies(call: str, package: str, bootstrap: str, topic: str, times: int) -> list[float]:
     command = [sys.executable, "-m", "benches.interrupts", call, package, bootstrap, topic]
     latencies: list[float] = []
     with subprocess.Popen(
@@ -40,7 +42,7 @@ def _latencies(call: str, package: str, bootstrap: str, topic: str) -> list[floa
     ) as worker:
         assert worker.stdin is not None
         assert worker.stdout is not None
-        while len(latencies) < TIMES:
+        while len(latencies) < times:
             worker.stdin.write("go\n")
             worker.stdin.flush()
             if worker.stdout.readline() != "blocking\n":
