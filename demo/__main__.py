@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
-import os
 import sys
 import time
 import uuid
@@ -14,21 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo.text import Line, lines
+from ottla.confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from ottla.confluent_kafka.admin import AdminClient, NewTopic
 from tests.realkafka import Cluster, KafkaUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PACKAGE = importlib.import_module(os.environ.get("OTTLA_DEMO_PACKAGE", "ottla.confluent_kafka"))
-ADMIN = importlib.import_module(PACKAGE.__name__ + ".admin")
-AdminClient, NewTopic = ADMIN.AdminClient, ADMIN.NewTopic
-OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition = (
-    PACKAGE.OFFSET_BEGINNING,
-    PACKAGE.Consumer,
-    PACKAGE.KafkaException,
-    PACKAGE.Producer,
-    PACKAGE.TopicPartition,
-)
 
 PARTITIONS = 6
 SECONDS = 30.0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ORIGINAL, OTTLA = "confluent_kafka", "ottla.confluent_kafka"
-_BOTH = os.environ.get("PACKAGES", ORIGINAL).split(",")
+_BOTH = os.environ.get("PACKAGES", f"{ORIGINAL},{OTTLA}").split(",")
 
 
 @pytest.fixture(params=_BOTH, ids=["original" if name == ORIGINAL else "ottla" for name in _BOTH])
