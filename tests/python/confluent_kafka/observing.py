@@ -45,5 +45,5 @@ def message(value: Any) -> object:
         "timestamp": (kind, milliseconds if milliseconds < 1_000_000_000_000 else "now"),
         "length": len(value),
         "latency": value.latency() is None or value.latency() >= 0,
-        "leader_epoch": value.leader_epoch(),
+        "leader_epoch": None if value.error() else value.leader_epoch(),
     }
