@@ -40,9 +40,12 @@ pub(super) const IMPURE: [&str; 16] = [
 /// Of a pure crate's own dependencies, those that reach one of [`IMPURE`] for a reason: crate, impure crate, why.
 pub(super) const IMPURE_BY_WAY: [(&str, &str, &str); 0] = [];
 
+/// What no face needs.
+const FACE_WORDS: &[&str] = &["threading.Thread(", "ThreadPoolExecutor", "time.sleep("];
+
 /// Words that the sources below a folder may not contain, with the reason. Tests are no exception: virtual time is
 /// the point of the machines.
-pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 2] = [
+pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 5] = [
     (
         "crates/protocol/src/",
         &["std::time", "std::net", "std::thread", "std::fs", "tokio::"],
@@ -66,6 +69,9 @@ pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 2] = [
         ],
         "machines decide and never wait: clocks, sockets, threads, channels and locks are the client's",
     ),
+    ("crates/client/src/", &["retriable"], "the client waits; whether to try again is decided in the machines"),
+    ("python/ottla/confluent_kafka/", FACE_WORDS, "a face hands on: threads and waiting are the client's"),
+    ("python/ottla/kafka/", FACE_WORDS, "a face hands on: threads and waiting are the client's"),
 ];
 
 /// Crates that may use of the machines only some modules: folder and modules.
@@ -86,6 +92,8 @@ pub(super) const GENERATED: [&str; 3] =
 
 /// The files with `unsafe`, each with what for.
 pub(super) const UNSAFE: &[(&str, &str)] = &[
+    ("crates/client/src/fork.rs", "what a forked child does with the parent's engine"),
+    ("crates/client/src/lock.rs", "the one lock of a client"),
     ("crates/protocol/src/fuzz/allocation.rs", "the counting allocator of tests"),
     ("crates/python/src/confluent/consumer/class.rs", "the engine behind one pointer"),
     ("crates/python/src/confluent/consumer/take.rs", "raw `poll` and `consume`"),
