@@ -31,7 +31,6 @@ pub(crate) struct Asked {
     pub(crate) correlation_id: i32,
     frame: Vec<u8>,
     body: usize,
-    pub(crate) at_us: u64,
 }
 
 impl Asked {
@@ -136,8 +135,7 @@ impl Scenario {
         let (node, lane) = self.connections[&connection];
         let api = ApiKey::from_i16(header.api_key).expect("a known API");
         let (version, correlation_id, body) = (header.api_version, header.correlation_id, reader.position());
-        let asked =
-            Asked { connection, node, lane, api, version, correlation_id, frame, body, at_us: self.now.mono_us };
+        let asked = Asked { connection, node, lane, api, version, correlation_id, frame, body };
         match api {
             ApiKey::ApiVersions => self.answer_versions(&asked),
             ApiKey::Metadata => self.answer_metadata(&asked),

@@ -34,7 +34,8 @@ pub(super) fn ask_for_id(sender: &mut Sender, now: Now, network: &mut Network, o
             "The broker does not support idempotent producers: check its version or set enable.idempotence=false";
         return sender.fail(Error::with_text(Kind::UnsupportedFeature, text).into_fatal(), now, outbox);
     };
-    let request = InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, ..Default::default() };
+    let request =
+        InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, ..Default::default() };
     let timeout_us = sender.settings.connection.socket_timeout_us;
     match network.request(now, connection, version, &request, Tag::InitProducerId, timeout_us, &[]) {
         Ok(()) => ids.asked(),
