@@ -3,10 +3,14 @@
 //!
 //! A caller can be starved because answers are far away (then a larger Fetch helps) or because broker and network send no
 //! faster (then it only falls out of the cache: measured on loopback, 64 MiB cost 120 ns a record where 4 MiB cost 48).
-//! So a doubling is a trial: kept if full responses then come at least half as fast again, else taken back for a while.
+//! So a doubling is a trial: kept if full responses then come at least half as fast again, else taken back for a while. The
+//! fastest of a few responses counts: others were held up by a cold start or by other programs. A mebibyte in a millisecond
+//! is faster than anyone takes records, so nothing is tried there.
 
 /// Full responses that a rate is made of.
 const SAMPLES: u32 = 4;
+/// Bytes in a millisecond that no trial can better.
+const FAST: u64 = 1 << 20;
 /// Full responses until the next trial, doubled after each that failed.
 const FIRST_REST: u32 = 64;
 const LONGEST_REST: u32 = 4096;
@@ -24,8 +28,8 @@ pub(crate) enum Advice {
 #[derive(Debug)]
 pub(crate) struct Growth {
     samples: u32,
-    bytes: u64,
-    us: u64,
+    /// Bytes per millisecond of the fastest.
+    rate: u64,
     /// Bytes per millisecond before the doubling that is on trial.
     before: Option<u64>,
     rest: u32,
@@ -35,15 +39,14 @@ pub(crate) struct Growth {
 
 impl Growth {
     pub(crate) fn new() -> Self {
-        Self { samples: 0, bytes: 0, us: 0, before: None, rest: 0, next_rest: FIRST_REST, starved: false }
+        Self { samples: 0, rate: 0, before: None, rest: 0, next_rest: FIRST_REST, starved: false }
     }
 
     /// A response came that was as large as it was allowed to be, while there was more.
     pub(crate) fn full(&mut self, bytes: usize, round_trip_us: u64) {
         self.rest = self.rest.saturating_sub(1);
         self.samples += 1;
-        self.bytes += bytes as u64;
-        self.us += round_trip_us;
+        self.rate = self.rate.max((bytes as u64).saturating_mul(1000) / round_trip_us.max(1));
     }
 
     /// A take found nothing while there is lag.
@@ -56,10 +59,8 @@ impl Growth {
         if self.samples < SAMPLES || !self.starved {
             return Advice::Stay;
         }
-        let rate = self.bytes.saturating_mul(1000) / self.us.max(1);
+        let rate = std::mem::take(&mut self.rate);
         self.samples = 0;
-        self.bytes = 0;
-        self.us = 0;
         self.starved = false;
         match self.before.take() {
             Some(before) if rate.saturating_mul(2) < before.saturating_mul(3) => {
@@ -67,7 +68,7 @@ impl Growth {
                 self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
                 Advice::TakeBack
             }
-            _ if !room || self.rest > 0 => Advice::Stay,
+            _ if !room || self.rest > 0 || rate >= FAST => Advice::Stay,
             Some(_) => {
                 self.next_rest = FIRST_REST;
                 self.before = Some(rate);
@@ -114,6 +115,14 @@ mod tests {
             rounds += 1;
         }
         assert_eq!(rounds, FIRST_REST / SAMPLES - 1, "then it is tried again");
+    }
+
+    #[test]
+    fn nothing_is_tried_where_responses_are_fast_enough() {
+        let mut growth = Growth::new();
+        for _ in 0..100 {
+            assert_eq!(round(&mut growth, 1 << 20, 100, 2000), Advice::Stay);
+        }
     }
 
     #[test]
