@@ -28,7 +28,7 @@ use crate::work::{Results, panic_text};
 const WRITE_A_TURN: usize = 1 << 20;
 /// Turns in a row in which the callers' lock was refused before *io* rests for `REFUSED_US`: the holder may have lost its
 /// processor.
-const REFUSALS: u32 = 16;
+const REFUSALS: u32 = 4;
 const REFUSED_US: u64 = 500;
 /// Deadlines farther away than this are rounded up to `GRID_US`, so that those of many clients fall together.
 const FAR_US: u64 = 100_000;

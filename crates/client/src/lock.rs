@@ -16,6 +16,8 @@ use crate::sync::{AtomicBool, Ordering};
 
 /// Tries before a caller gives up its processor: about the time of two holds.
 const SPINS: u32 = if cfg!(feature = "loom") { 1 } else { 100 };
+/// Tries of thread *io*, which has others to serve.
+const SPINS_OF_IO: u32 = if cfg!(feature = "loom") { 1 } else { 25 };
 const SHORTEST_SLEEP: Duration = Duration::from_micros(50);
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
@@ -79,7 +81,11 @@ impl<T> Lock<T> {
 
     /// Tries a bounded number of times, without waiting: for thread *io*.
     pub fn try_lock_shortly(&self) -> Option<Guard<'_, T>> {
-        for _ in 0..SPINS {
+        self.spin(SPINS_OF_IO)
+    }
+
+    fn spin(&self, tries: u32) -> Option<Guard<'_, T>> {
+        for _ in 0..tries {
             // Reading first leaves the holder its cache line; loom would let the read be stale for ever.
             if (cfg!(feature = "loom") || !self.taken.load(Ordering::Relaxed))
                 && let Some(guard) = self.try_lock()
@@ -97,7 +103,7 @@ impl<T> Lock<T> {
         let mut yields = 2;
         let mut sleep = SHORTEST_SLEEP;
         loop {
-            if let Some(guard) = self.try_lock_shortly() {
+            if let Some(guard) = self.spin(SPINS) {
                 return guard;
             }
             if yields > 0 {
