@@ -19,7 +19,7 @@ class Line:
     text: bytes
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
+    def headers(self) -> list[tuple[str, str | bytes | None]]:
         """How the number travels."""
         return [("number", b"%d" % self.number)]
 

@@ -1,5 +1,6 @@
 //! Produce, fetch and administration against real Kafka, whose address is in `OTTLA_TEST_BOOTSTRAP`:
 //! `python3 -m tests.realkafka run -- cargo test -p ottla --test kafka`.
+#![allow(clippy::unwrap_used, reason = "what fails in a test ends it, in its helper functions too")]
 
 mod support;
 

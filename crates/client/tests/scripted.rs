@@ -1,4 +1,5 @@
 //! Bad frames, lanes and threads, against a broker that does as it is told.
+#![allow(clippy::unwrap_used, reason = "what fails in a test ends it, in its helper functions too")]
 
 mod support;
 
