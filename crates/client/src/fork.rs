@@ -112,6 +112,13 @@ impl<T> PerProcess<T> {
     }
 }
 
+/// Writes a line to stderr without std's lock, which a thread of the parent may have held at the fork for ever. What cannot be
+/// written is lost: there is nobody to tell.
+pub(crate) fn write_to_stderr(line: &str) {
+    // SAFETY: the pointer and length are those of a live str, which write(2) only reads.
+    let _ = unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+}
+
 fn process() -> i32 {
     // SAFETY: getpid has no preconditions. (std::process::id is unsigned; the kernel's number fits.)
     unsafe { libc::getpid() }

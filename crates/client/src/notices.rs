@@ -4,12 +4,13 @@
 //! them too) and log lines go to stderr from thread *io* in the original's format, at most one a second per broker and
 //! cause.
 use std::collections::{HashMap, VecDeque};
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ottla_machines::error::{Error, Kind};
 use ottla_machines::machine::Now;
+
+use crate::fork;
 
 /// Notices kept at most; the oldest goes first.
 const KEPT: usize = 1000;
@@ -89,8 +90,7 @@ impl Notices {
         }
         if let Some(suppressed) = self.state().may_write(now, facility, &text) {
             let line = line(&self.options.name, now, level, facility, &text, suppressed);
-            // Nobody to tell that stderr is closed.
-            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+            fork::write_to_stderr(&line);
         }
         false
     }

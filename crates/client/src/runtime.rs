@@ -88,8 +88,10 @@ type Started = std::io::Result<(tokio::runtime::Handle, Vec<fork::Entry>)>;
 /// Thread *io*: drivers are spawned on its runtime from outside; it never ends.
 fn io(started: &std::sync::mpsc::Sender<Started>) {
     let _counted = Counted::new();
-    // Sockets are asked after every 16 turns at the latest: a turn may take a millisecond (E4).
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().event_interval(16).build();
+    // A turn may take a millisecond, and a busy client always wants another: sockets and timers are asked after 16 turns at
+    // the latest, clients that other threads woke have theirs after 8 (E4).
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_io().enable_time().event_interval(16).global_queue_interval(8).build();
     match runtime {
         Ok(runtime) => {
             let descriptors = runtime.block_on(async { descriptors() });
