@@ -63,7 +63,7 @@ impl Queries {
         let mut ended: Vec<(RequestId, Error)> = Vec::new();
         for (id, query) in &mut self.open {
             if query.deadline_us <= now.mono_us {
-                ended.push((*id, overdue(query)));
+                ended.push((*id, overdue(query, network)));
             } else if !query.in_flight && query.not_before_us <= now.mono_us {
                 let timeout_us = timeout_us.min(query.deadline_us - now.mono_us);
                 if let Err(error) = send(now, *id, query, network, metadata, timeout_us, committed) {
@@ -142,8 +142,9 @@ impl Queries {
     }
 }
 
-fn overdue(query: &Query) -> Error {
+fn overdue(query: &Query, network: &Network) -> Error {
     match &query.question {
+        Question::Watermarks { .. } if network.is_all_down() => Error::new(Kind::AllBrokersDown),
         Question::Watermarks { topic, partition, .. } if !query.sent => Error::with_text(
             Kind::UnknownPartition,
             format!(

@@ -440,6 +440,11 @@ impl Network {
         self.note_all_down();
     }
 
+    /// Whether not one broker can be reached, as far as is known.
+    pub fn is_all_down(&self) -> bool {
+        self.all_down
+    }
+
     fn note_all_down(&mut self) {
         let known = self.nodes.keys().any(|id| !id.is_bootstrap());
         let counted = || self.nodes.iter().filter(|(id, _)| !known || !id.is_bootstrap());

@@ -188,7 +188,15 @@ impl Consumer {
         let sought = StartOffset::from_number(given.offset)
             .ok_or_else(|| Error::new(Kind::InvalidArgument))
             .and_then(|start| engine.client.seek(&given.topic, given.partition, start));
-        sought.map_err(|error| error::raise(py, &format!("Failed to seek to offset {}", given.offset), &error))
+        sought.map_err(|error| {
+            // As there: the code's description alone, and a partition of a topic that nothing is assigned of is unknown.
+            let same_topic = |assigned: &Assigned| *assigned.topic == *given.topic;
+            let kind = match error.kind {
+                Kind::State if !engine.client.assignment().iter().any(same_topic) => Kind::UnknownPartition,
+                kind => kind,
+            };
+            error::raise(py, &format!("Failed to seek to offset {}", given.offset), &Error::new(kind))
+        })
     }
 
     /// Hand over nothing of these partitions until they are resumed.

@@ -1,0 +1,48 @@
+"""The same programs on both packages over real Kafka, each with a topic of its own: they must see the same."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.realkafka import Cluster
+
+PACKAGES = ("confluent_kafka", "ottla.confluent_kafka")
+MODULES = ("programs_produce", "programs_consume", "programs_admin")
+
+
+def programs() -> list[tuple[str, str]]:
+    """Each function of the modules that has a text and is made there."""
+    found = []
+    for module in MODULES:
+        name = f"tests.python.confluent_kafka.differential.{module}"
+        for program, value in vars(importlib.import_module(name)).items():
+            if callable(value) and getattr(value, "__module__", None) == name and not program.startswith("_"):
+                found.append((module, program))
+    return found
+
+
+@pytest.mark.parametrize(("module", "program"), programs())
+def test_both_see_the_same(module: str, program: str, kafka: Cluster, create_topic: Callable[..., str]) -> None:
+    """Run it on both at once, in processes of their own."""
+    runner = "tests.python.confluent_kafka.differential.run"
+    running = []
+    for package in PACKAGES:
+        arguments = [package, module, program, kafka.bootstrap, create_topic(kafka)]
+        command = [sys.executable, "-m", runner, *arguments]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    outcomes = []
+    for package, process in zip(PACKAGES, running, strict=True):
+        out, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{package}: {errors[-3000:]}"
+        outcomes.append(json.loads(out))
+    original, ottla = outcomes
+    assert ottla == original
