@@ -19,8 +19,8 @@ struct Filling {
     moved: Vec<(u32, Place)>,
 }
 
-/// Batches by partition, and a batch of those records that asked for a partition which the topic does not have.
-pub(super) fn place(sender: &mut Sender, number: usize, batch: &Batch) -> (Vec<Batch>, Option<Batch>) {
+/// Batches by partition, and those of records that asked for a partition which the topic does not have.
+pub(super) fn place(sender: &mut Sender, number: usize, batch: &Batch) -> (Vec<Batch>, Vec<Batch>) {
     let name = sender.topics[number].name.clone();
     let count = sender.topics[number].count as u32;
     let available = sender.topics[number].available.clone();
@@ -28,12 +28,13 @@ pub(super) fn place(sender: &mut Sender, number: usize, batch: &Batch) -> (Vec<B
     let most = u32::try_from(sender.settings.batch_num_messages).unwrap_or(u32::MAX);
     let mut sticky = None;
     let mut filling: BTreeMap<i32, Filling> = BTreeMap::new();
-    let (mut done, mut unknown): (Vec<(i32, Filling)>, Option<Filling>) = (Vec::new(), None);
+    let mut unknown: BTreeMap<i32, Filling> = BTreeMap::new();
+    let mut done: Vec<(i32, Filling)> = Vec::new();
     let records = batch.original.chunks().iter().flat_map(|chunk| unassigned::records(&name, chunk));
     for (record, ticket) in records {
         let partition = match u32::try_from(record.partition) {
             Ok(partition) if partition >= count => {
-                let entry = unknown.get_or_insert_with(|| filling_since(batch));
+                let entry = unknown.entry(record.partition).or_insert_with(|| filling_since(batch));
                 append(entry, &record, ticket);
                 continue;
             }
@@ -67,7 +68,7 @@ pub(super) fn place(sender: &mut Sender, number: usize, batch: &Batch) -> (Vec<B
         placed
     };
     let placed = done.into_iter().map(|(partition, filling)| finish(partition, filling)).collect();
-    let unknown = unknown.map(|filling| finish(i32::MAX, filling));
+    let unknown = unknown.into_iter().map(|(partition, filling)| finish(partition, filling)).collect();
     (placed, unknown)
 }
 

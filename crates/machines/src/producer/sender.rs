@@ -276,7 +276,7 @@ impl Sender {
             for batch in placed {
                 self.enqueue(batch, outbox);
             }
-            if let Some(unknown) = unknown {
+            for unknown in unknown {
                 self.end(now, unknown, Err(Error::new(Kind::UnknownPartition)));
             }
         }

@@ -33,7 +33,8 @@ class Setup:
 
     def consumer(self, **config: object) -> Any:
         """Make a consumer from the log's start."""
-        return self.ck.Consumer(self._config({"group_id": "g", "auto_offset_reset": "earliest"} | config))
+        defaults = {"group_id": self.topic, "auto_offset_reset": "earliest", "enable_auto_commit": False}
+        return self.ck.Consumer(self._config(defaults | config))
 
     def admin_client(self, **config: object) -> Any:
         """Make an admin client."""
