@@ -7,7 +7,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
@@ -57,6 +57,8 @@ pub(crate) struct Shared<S> {
     pub(crate) failure: OnceLock<Error>,
     inbox: Mutex<Inbox>,
     requests: AtomicU64,
+    /// A broker was reached, now or before.
+    connected: AtomicBool,
 }
 
 #[derive(Default)]
@@ -85,7 +87,13 @@ impl<S: Side> Shared<S> {
             failure: OnceLock::new(),
             inbox: Mutex::default(),
             requests: AtomicU64::new(1),
+            connected: AtomicBool::new(false),
         })
+    }
+
+    /// Whether a broker was ever reached.
+    pub(crate) fn has_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
@@ -301,7 +309,10 @@ impl<S: Side> Driver<S> {
 
     fn report(&mut self, now: Now, connection: ConnectionId, progress: Progress) {
         let input = match progress {
-            Progress::Connected => Input::Connected { connection },
+            Progress::Connected => {
+                self.shared.connected.store(true, Ordering::Relaxed);
+                Input::Connected { connection }
+            }
             Progress::Frame(frame) => Input::Response { connection, frame },
             Progress::Ended(cause) => {
                 self.connections.remove(&connection);
@@ -313,11 +324,14 @@ impl<S: Side> Driver<S> {
 
     fn read(&mut self, now: Now) {
         let mut ended = Vec::new();
-        let Self { connections, pool, machine, .. } = self;
+        let Self { connections, pool, machine, shared, .. } = self;
         for (&connection, found) in connections.iter_mut() {
             if found.is_ready() {
                 found.read(pool, &mut |progress| match progress {
-                    Progress::Connected => machine.handle(now, Input::Connected { connection }),
+                    Progress::Connected => {
+                        shared.connected.store(true, Ordering::Relaxed);
+                        machine.handle(now, Input::Connected { connection });
+                    }
                     Progress::Frame(frame) => machine.handle(now, Input::Response { connection, frame }),
                     ended_by @ Progress::Ended(_) => ended.push((connection, ended_by)),
                 });

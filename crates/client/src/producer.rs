@@ -267,6 +267,11 @@ impl<A: Send + 'static> Producer<A> {
         }
     }
 
+    /// Whether a broker was ever connected.
+    pub fn has_connected(&self) -> bool {
+        self.0.is_ours() && self.0.shared.has_connected()
+    }
+
     /// Writes a line to the client's log, as its machine would.
     pub fn log(&self, level: u8, facility: &'static str, text: String) {
         self.0.log(level, facility, text);

@@ -61,9 +61,9 @@ impl<A> Accumulator<A> {
         Some(std::mem::replace(&mut topic.target, target))
     }
 
-    /// Seals open batches for which `due` says so; returns when the first of the others was opened.
-    pub(super) fn seal_due(&mut self, limit: usize, mut due: impl FnMut(u32, i32, &OpenBatch) -> bool) -> Option<u64> {
-        let (mut index, mut oldest) = (0, None);
+    /// Seals open batches for which `due` says so, until `limit` are sealed.
+    pub(super) fn seal_due(&mut self, limit: usize, mut due: impl FnMut(u32, i32, &OpenBatch) -> bool) {
+        let mut index = 0;
         while let Some((topic, partition)) = self.open.get(index).copied() {
             let Some(batch) = self.open_batch(topic, partition) else {
                 self.open.swap_remove(index);
@@ -72,11 +72,9 @@ impl<A> Accumulator<A> {
             if due(topic, partition, batch) && self.sealed.len() < limit {
                 self.seal_now(topic as usize, partition);
             } else {
-                oldest = Some(batch.opened_us.min(oldest.unwrap_or(u64::MAX)));
                 index += 1;
             }
         }
-        oldest
     }
 
     fn open_batch(&self, topic: u32, partition: i32) -> Option<&OpenBatch> {

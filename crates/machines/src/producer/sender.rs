@@ -79,6 +79,8 @@ pub struct Sender {
     next_request: u64,
     metadata_generation: u64,
     linger_until_us: Option<u64>,
+    /// That time has come: an exchange is wanted.
+    linger_over: bool,
 }
 
 impl Sender {
@@ -108,6 +110,7 @@ impl Sender {
             next_request: 0,
             metadata_generation: 0,
             linger_until_us: None,
+            linger_over: false,
             settings: settings.clone(),
         }
     }
@@ -127,14 +130,22 @@ impl Sender {
         }
         let (queues, linger_us, flushing) = (&self.queues, self.settings.linger_us, shared.flushing);
         let longest_us = linger_us.max(self.settings.delivery_timeout_us / 100);
-        let oldest = shared.seal_due(PER_HOLD, |topic, partition, batch| {
+        let mut until_us = None;
+        shared.seal_due(PER_HOLD, |topic, partition, batch| {
             let age_us = now.mono_us.saturating_sub(batch.opened_us);
             // While earlier batches of the partition wait, this one may as well take more records (E11).
             let waits = queues.get(&(topic, partition)).is_some_and(|queue| !queue.batches.is_empty());
-            flushing || age_us >= longest_us || !waits && age_us >= linger_us
+            let limit_us = if waits { longest_us } else { linger_us };
+            let due = flushing || age_us >= limit_us;
+            if !due {
+                let due_us = batch.opened_us.saturating_add(limit_us);
+                until_us = Some(until_us.map_or(due_us, |until_us: u64| until_us.min(due_us)));
+            }
+            due
         });
         shared.flushing &= !shared.open.is_empty();
-        self.linger_until_us = oldest.map(|opened_us| opened_us.saturating_add(linger_us));
+        self.linger_until_us = until_us;
+        self.linger_over = false;
         let known = self.topics.len() + self.fresh.len();
         self.fresh.extend(shared.topics_since(known).take(self.fresh.capacity() - self.fresh.len()));
         shared.take_sealed(&mut self.taken);
@@ -150,12 +161,13 @@ impl Sender {
 
     /// Whether the shared side is to be told something.
     pub fn wants_exchange(&self) -> bool {
-        !self.ended.is_empty() || !self.placements.is_empty()
+        !self.ended.is_empty() || !self.placements.is_empty() || self.linger_over
     }
 
     /// Sends what can be sent, and ends what is overdue.
     pub fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
         self.garbage.clear();
+        self.linger_over |= self.linger_until_us.is_some_and(|until_us| until_us <= now.mono_us);
         for name in self.fresh.drain(..) {
             metadata.watch(now, &name);
             let (count, available, refused, unassigned) = (0, Vec::new(), None, VecDeque::new());

@@ -172,14 +172,21 @@ impl Engine {
         self.client.end();
     }
 
-    /// Sends what is queued, without reports, until `deadline`. Returns how many records are left.
+    /// Sends what is queued until `deadline`; reports are taken and not served. Returns how many records are left.
     pub(super) fn flush_at_exit(&self, py: Python<'_>, deadline: Instant) -> usize {
-        for callback in self.take_callbacks(py) {
-            drop(callback.into_bound(py));
-        }
         self.client.start_flush();
-        py.detach(|| self.client.wait_until_drained(deadline));
-        self.outstanding(py)
+        loop {
+            while let Some((_, report)) = self.next_report(py) {
+                self.served(py, report.place.bytes as usize);
+                drop(report.attachment.into_bound(py));
+            }
+            let left = self.outstanding(py);
+            let hopeless = !self.client.has_connected() || deadline <= Instant::now();
+            if left == 0 || hopeless || self.client.failure().is_some() {
+                return left;
+            }
+            py.detach(|| self.client.wait_for_progress(deadline));
+        }
     }
 
     /// Has the log tell of settings.
