@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ottla::{AppendError, Consumer, Contention, NoticeOptions, Producer, wall_ms};
+use ottla::{AppendError, Consumer, Contention, NoticeOptions, Producer, record_timestamp_ms};
 use ottla_machines::config::confluent::{Config, ConfigValue, Role};
 use ottla_machines::consumer::{Assigned, RecordRun, StartOffset};
 use ottla_machines::producer::NewRecord;
@@ -60,7 +60,7 @@ fn append(producer: &Producer<()>, topic: &str, pairs: &[(String, String)], coun
             key: Some(key.as_bytes()),
             value: Some(value.as_bytes()),
             headers: EncodedHeaders::default(),
-            timestamp_ms: wall_ms(),
+            timestamp_ms: record_timestamp_ms(),
         };
         while let Err((error, _)) = producer.append(&record, None, &mut Contention::wait) {
             match error {

@@ -29,7 +29,7 @@ impl Side for ConsumerSide {
     type Machine = ClientMachine;
 
     fn exchange(&self, machine: &mut ClientMachine, now: Now) -> Option<Edges> {
-        let mut buffer = self.buffer.try_lock_shortly()?;
+        let mut buffer = self.buffer.try_lock_first()?;
         Some(machine.exchange_consumer(now, &mut buffer))
     }
 

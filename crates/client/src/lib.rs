@@ -12,12 +12,14 @@ mod edge;
 pub mod fork;
 mod handle;
 mod lock;
+mod memory;
 mod net;
 mod notices;
 mod pending;
 mod producer;
 mod runtime;
 mod sync;
+mod timestamp;
 mod waiters;
 mod work;
 
@@ -38,6 +40,7 @@ pub use ottla_machines::producer::{NewRecord, Report, ReportBatch, ReportRun};
 pub use pending::Pending;
 pub use producer::{AppendError, Producer};
 pub use runtime::engine_threads;
+pub use timestamp::record_timestamp_ms;
 
 /// What loom's models reach; no part of the API.
 #[cfg(feature = "loom")]

@@ -45,6 +45,9 @@ impl Contention {
 #[repr(align(64))]
 pub struct Lock<T> {
     taken: AtomicBool,
+    /// Thread *io* waits at the door: a caller that takes the lock again at once would win every time, for the flag lies in
+    /// its cache.
+    wanted: AtomicBool,
     value: cell::Cell<T>,
 }
 
@@ -57,7 +60,7 @@ unsafe impl<T: Send> Send for Lock<T> {}
 impl<T> Lock<T> {
     /// A free lock.
     pub fn new(value: T) -> Self {
-        Self { taken: AtomicBool::new(false), value: cell::Cell::new(value) }
+        Self { taken: AtomicBool::new(false), wanted: AtomicBool::new(false), value: cell::Cell::new(value) }
     }
 
     /// Takes the lock if it is free.
@@ -73,13 +76,40 @@ impl<T> Lock<T> {
     /// Takes the lock; while it is taken, spins 100 times, has `wait` yield twice, then sleep 50 us, doubling to 1 ms.
     #[inline]
     pub fn lock(&self, wait: &mut dyn FnMut(Contention)) -> Guard<'_, T> {
+        if self.wanted.load(Ordering::Relaxed) {
+            self.give_way();
+        }
         match self.try_lock() {
             Some(guard) => guard,
             None => self.lock_contended(wait),
         }
     }
 
-    /// Tries a bounded number of times, without waiting: for thread *io*.
+    /// For thread *io*, which only tries: asks callers to give way for a moment.
+    pub fn try_lock_first(&self) -> Option<Guard<'_, T>> {
+        if let Some(guard) = self.try_lock() {
+            return Some(guard);
+        }
+        self.wanted.store(true, Ordering::Relaxed);
+        let guard = self.try_lock_shortly();
+        self.wanted.store(false, Ordering::Relaxed);
+        guard
+    }
+
+    /// Lets *io* in. Whoever asked and was then put off its processor is waited for once, and shortly.
+    #[cold]
+    fn give_way(&self) {
+        for _ in 0..SPINS {
+            if !self.wanted.load(Ordering::Relaxed) {
+                return;
+            }
+            #[cfg(not(feature = "loom"))]
+            std::hint::spin_loop();
+        }
+        self.wanted.store(false, Ordering::Relaxed);
+    }
+
+    /// Tries a bounded number of times, without waiting.
     pub fn try_lock_shortly(&self) -> Option<Guard<'_, T>> {
         self.spin(SPINS_OF_IO)
     }

@@ -13,6 +13,7 @@ use crate::clock;
 use crate::driver::Side;
 use crate::handle::{Handle, seed};
 use crate::lock::{Contention, Lock};
+use crate::memory;
 use crate::notices::{Notice, NoticeOptions};
 use crate::pending::Pending;
 use crate::waiters::Waiters;
@@ -57,7 +58,7 @@ impl<A: Send + 'static> Side for ProducerSide<A> {
     type Machine = ClientMachine;
 
     fn exchange(&self, machine: &mut ClientMachine, now: Now) -> Option<Edges> {
-        let mut accumulator = self.accumulator.try_lock_shortly()?;
+        let mut accumulator = self.accumulator.try_lock_first()?;
         Some(machine.exchange_producer(now, &mut accumulator))
     }
 
@@ -134,7 +135,12 @@ impl<A: Send + 'static> Producer<A> {
                     }
                     return Ok(());
                 }
-                Err(Refused::Needs(needs)) => supply.make(needs, record),
+                Err(Refused::Needs(needs)) => {
+                    supply.make(needs, record);
+                    if let Some(memory) = supply.chunk_memory() {
+                        memory::prepare(memory);
+                    }
+                }
                 Err(refused) => return Err((self.refused(refused), attachment)),
             }
         }

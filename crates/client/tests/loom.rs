@@ -42,7 +42,7 @@ fn a_refused_try_is_made_good_by_coming_back() {
         let thread = thread::spawn(move || caller.lock(&mut wait).push(1));
         // Thread io: only tries, and serves others in between.
         loop {
-            if let Some(mut guard) = lock.try_lock_shortly() {
+            if let Some(mut guard) = lock.try_lock_first() {
                 guard.push(2);
                 break;
             }

@@ -78,6 +78,11 @@ pub struct Supply<A> {
 }
 
 impl<A> Supply<A> {
+    /// The memory of a chunk that was just made, for a driver that can make it ready.
+    pub fn chunk_memory(&mut self) -> Option<&mut [u8]> {
+        self.chunk.as_mut().map(|chunk| &mut chunk.buffer[..])
+    }
+
     pub fn nothing() -> Self {
         Self { topic: None, chunk: None, list: None, segment: None, queue: None, linked: None }
     }

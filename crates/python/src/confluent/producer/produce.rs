@@ -1,7 +1,6 @@
 //! `produce`, raw: the arguments as pointers and lengths, then the client's append, on the caller's thread and without an allocation (E5).
 #![allow(unsafe_code)]
 use std::cell::Cell;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ottla::{AppendError, NewRecord};
 use ottla_machines::error::{Error, Kind};
@@ -50,7 +49,7 @@ unsafe extern "C" fn produce(
             key: given.key,
             value: given.value,
             headers: EncodedHeaders::default(),
-            timestamp_ms: if given.timestamp == 0 { now_ms() } else { given.timestamp },
+            timestamp_ms: if given.timestamp == 0 { ottla::record_timestamp_ms() } else { given.timestamp },
         };
         if given.headers.is_null() {
             append(py, engine, &record, callback)?;
@@ -69,12 +68,6 @@ unsafe extern "C" fn produce(
         }
         Ok(py.None().into_ptr())
     })
-}
-
-/// Milliseconds since 1970, by the precise clock (E12).
-#[inline(always)]
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as i64)
 }
 
 #[inline(always)]
