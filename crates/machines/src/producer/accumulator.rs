@@ -484,11 +484,9 @@ impl<A> Accumulator<A> {
 
 #[inline]
 fn attach<A>(attachments: &mut Attachments<A>, batch: &mut OpenBatch, attachment: A, place: Place) -> u32 {
-    let ticket = attachments.add(attachment, place);
+    let ticket = attachments.add(batch.last_ticket, attachment, place);
     if batch.first_ticket == NONE {
         batch.first_ticket = ticket;
-    } else {
-        attachments.link(batch.last_ticket, ticket);
     }
     batch.last_ticket = ticket;
     batch.attached += 1;

@@ -188,7 +188,7 @@ impl OpenBatch {
 
     #[inline]
     pub fn place(&self, chunk: usize, position: usize, record: &NewRecord<'_>) -> Place {
-        Place { index: self.count, chunk: chunk as u32, position: position as u32, bytes: record.counted() as u32 }
+        Place { index: self.count, chunk: chunk as u16, position: position as u32, bytes: record.counted() as u32 }
     }
 
     #[inline]
