@@ -35,6 +35,7 @@ pub use ottla_machines::consumer::{
     Assigned, OFFSET_INVALID, PartitionError, Position, RecordRun, RunBatch, RunRecord, Scratch, StartOffset, Take,
     TakenRecord,
 };
+pub use ottla_machines::producer::attachments::Place;
 pub use ottla_machines::producer::reports::ReportedRecord;
 pub use ottla_machines::producer::{NewRecord, Report, ReportBatch, ReportRun};
 pub use pending::Pending;

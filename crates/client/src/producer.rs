@@ -52,6 +52,9 @@ struct ProducerSide<A> {
     reports: Waiters,
     drained: Waiters,
     ended: AtomicBool,
+    /// Reports may wait. Set by *io* after it has put some there, taken back under the lock when there is none: who reads
+    /// `false` misses at most what came a moment ago.
+    reported: AtomicBool,
 }
 
 impl<A: Send + 'static> Side for ProducerSide<A> {
@@ -68,6 +71,7 @@ impl<A: Send + 'static> Side for ProducerSide<A> {
 
     fn wake(&self, edges: Edges) {
         if edges.reports {
+            self.reported.store(true, Ordering::Release);
             self.reports.wake_one();
         }
         if edges.reports || edges.drained {
@@ -101,6 +105,7 @@ impl<A: Send + 'static> Producer<A> {
             reports: Waiters::new(),
             drained: Waiters::new(),
             ended: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
         };
         let machine = ClientMachine::producer(&settings, seed);
         Handle::start(side, machine, &settings.connection, notices).map(Self)
@@ -163,8 +168,17 @@ impl<A: Send + 'static> Producer<A> {
     /// Takes reports of one batch, as many as `run` has room for; none is an empty run. What `run` held before must have
     /// been taken out. Each report taken leaves the count by [`Producer::served`].
     pub fn take_reports(&self, run: &mut ReportRun<A>, wait: &mut dyn FnMut(Contention)) {
-        let before =
-            if self.0.is_ours() { self.side().accumulator.lock(wait).take_reports(run) } else { run.batch.take() };
+        // A poll after each record mostly finds nothing: that costs no lock.
+        let before = if self.0.is_ours() && self.side().reported.load(Ordering::Acquire) {
+            let mut accumulator = self.side().accumulator.lock(wait);
+            let before = accumulator.take_reports(run);
+            if accumulator.reports_waiting() == 0 {
+                self.side().reported.store(false, Ordering::Relaxed);
+            }
+            before
+        } else {
+            run.batch.take()
+        };
         drop(before);
     }
 

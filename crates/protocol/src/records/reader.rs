@@ -215,7 +215,10 @@ pub fn read_record_offsets(data: &[u8], position: &mut usize) -> Result<RecordOf
     let key_start = start + (at as u32) - key_length.max(0) as u32;
     let value_length = field(record, &mut at)?.map_or(-1, |value| value.len() as i32);
     let value_start = start + (at as u32) - value_length.max(0) as u32;
-    RawHeaders::parse(record.get(at..).unwrap_or_default())?;
+    // Most records have none, which is one byte.
+    if record.len() - at.min(record.len()) != 1 || record[at] != 0 {
+        RawHeaders::parse(record.get(at..).unwrap_or_default())?;
+    }
     Ok(RecordOffsets {
         timestamp_delta,
         offset_delta,

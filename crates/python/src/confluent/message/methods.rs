@@ -123,7 +123,11 @@ pub(super) unsafe extern "C" fn latency(slf: *mut ffi::PyObject, _: *mut ffi::Py
 pub(super) unsafe extern "C" fn timestamp(slf: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
     guard::method(|py| {
         // SAFETY: self is a message.
-        let (kind, time) = unsafe { ((*slf.cast::<Message>()).timestamp_type, (*slf.cast::<Message>()).timestamp) };
+        let (kind, time) = unsafe {
+            let message = slf.cast::<Message>();
+            settle(py, message)?;
+            ((*message).timestamp_type, (*message).timestamp)
+        };
         Ok((kind, time).into_pyobject(py)?.into_ptr())
     })
 }
@@ -221,6 +225,8 @@ pub(super) unsafe extern "C" fn compare(
 unsafe fn equal(py: Python<'_>, one: *mut ffi::PyObject, two: *mut ffi::PyObject) -> PyResult<bool> {
     // SAFETY: as promised; the objects compared are referenced for the time of the comparison.
     unsafe {
+        settle(py, one.cast())?;
+        settle(py, two.cast())?;
         let (a, b) = (&*one.cast::<Message>(), &*two.cast::<Message>());
         if (a.partition, a.offset, a.timestamp, a.leader_epoch) != (b.partition, b.offset, b.timestamp, b.leader_epoch)
         {
@@ -245,6 +251,7 @@ pub(super) unsafe extern "C" fn reduce(slf: *mut ffi::PyObject, _: *mut ffi::PyO
     guard::method(|py| unsafe {
         let owned = |object| Bound::from_owned_ptr_or_err(py, object);
         let none = ptr::null_mut();
+        settle(py, slf.cast())?;
         let message = &*slf.cast::<Message>();
         let latency = if message.latency_us < 0 { -1.0 } else { message.latency_us as f64 / 1e6 };
         let arguments = (

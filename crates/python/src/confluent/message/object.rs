@@ -16,7 +16,12 @@ pub(crate) trait RecordSource {
     fn key(&self) -> Option<&[u8]>;
     fn value(&self) -> Option<&[u8]>;
     fn headers(&self) -> RawHeaders<'_>;
+    /// Milliseconds, where the message was made without them.
+    fn timestamp_ms(&self) -> i64;
 }
+
+/// The timestamp of a message whose record is lent: it is read when it is asked for.
+pub(crate) const TIMESTAMP_LENT: i64 = i64::MIN;
 
 /// One message. References are owned; null stands for None.
 #[repr(C)]
@@ -228,6 +233,9 @@ pub(super) unsafe fn settle(py: Python<'_>, message: *mut Message) -> PyResult<(
         let source = source.as_ref();
         let (key, value) = (bytes(py, source.key())?, bytes(py, source.value())?);
         let list = headers::to_list(py, source.headers())?;
+        if (*message).timestamp == TIMESTAMP_LENT {
+            (*message).timestamp = source.timestamp_ms();
+        }
         (*message).source = None;
         (*message).key = key;
         (*message).value = value;

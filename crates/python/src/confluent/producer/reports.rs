@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ottla::{Report, ReportBatch, ReportedRecord};
+use ottla::{Place, Report, ReportBatch};
 use ottla_protocol::records::RawHeaders;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -171,11 +171,11 @@ fn report_one(
         return Ok(());
     }
     let shown = error.map(|error| Bound::new(py, KafkaError::from_client(&error))).transpose()?;
-    let record = Record(batch.record(report.place));
+    let record = Record { batch, place: report.place };
     let (timestamp_type, timestamp) = match (&shown, batch.log_append_time) {
         (Some(_), _) => (0, -1),
         (None, Some(time)) => (2, time),
-        (None, None) => (1, record.0.as_ref().map_or(-1, |record| record.timestamp_ms)),
+        (None, None) => (1, message::TIMESTAMP_LENT),
     };
     let topic = engine.topic(py, &batch.topic).into_bound(py);
     let new = New {
@@ -205,20 +205,27 @@ fn report_one(
     }
 }
 
-/// The reported record, as a message finds it.
-struct Record<'a>(Option<ReportedRecord<'a>>);
+/// The reported record, as a message finds it: read from its batch only when something of it is asked for.
+struct Record<'a> {
+    batch: &'a ReportBatch,
+    place: Place,
+}
 
 impl RecordSource for Record<'_> {
     fn key(&self) -> Option<&[u8]> {
-        self.0.as_ref()?.key
+        self.batch.record(self.place)?.key
     }
 
     fn value(&self) -> Option<&[u8]> {
-        self.0.as_ref()?.value
+        self.batch.record(self.place)?.value
     }
 
     fn headers(&self) -> RawHeaders<'_> {
-        self.0.as_ref().map(|record| record.headers).unwrap_or_default()
+        self.batch.record(self.place).map(|record| record.headers).unwrap_or_default()
+    }
+
+    fn timestamp_ms(&self) -> i64 {
+        self.batch.record(self.place).map_or(-1, |record| record.timestamp_ms)
     }
 }
 
