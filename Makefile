@@ -55,7 +55,6 @@ check-rust: $(ENVIRONMENT) ## the Rust part of check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo xtask codegen --check
 	cargo xtask config docs --check
-	cargo xtask config docs --check
 	cargo xtask tidy
 
 check-python: $(WHEEL) ## the Python part of check

@@ -94,6 +94,8 @@ pub(super) const GENERATED: [&str; 3] =
 pub(super) const UNSAFE: &[(&str, &str)] = &[
     ("crates/client/src/fork.rs", "what a forked child does with the parent's engine"),
     ("crates/client/src/lock.rs", "the one lock of a client"),
+    ("crates/client/src/memory.rs", "the pages of fresh chunks, asked for in one call"),
+    ("crates/client/src/timestamp.rs", "the processor's cycle counter"),
     ("crates/protocol/src/fuzz/allocation.rs", "the counting allocator of tests"),
     ("crates/python/src/confluent/consumer/class.rs", "the engine behind one pointer"),
     ("crates/python/src/confluent/consumer/take.rs", "raw `poll` and `consume`"),
