@@ -93,6 +93,10 @@ impl ClientMachine {
     fn advance(&mut self, now: Now) {
         self.network.tick(now);
         self.route_failures(now);
+        if self.network.take_broker_lost() {
+            // What it led may be led by another by now.
+            self.metadata.request_update(now);
+        }
         self.metadata.advance(now, &mut self.network);
         match &mut self.role {
             Role::Producer(sender) => sender.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox),

@@ -113,6 +113,8 @@ pub struct Network {
     outputs: VecDeque<NetworkOutput>,
     failures: VecDeque<Failure>,
     all_down: bool,
+    /// A broker was lost or could not be reached since it was last asked.
+    broker_lost: bool,
 }
 
 impl Network {
@@ -125,6 +127,7 @@ impl Network {
             outputs: VecDeque::new(),
             failures: VecDeque::new(),
             all_down: false,
+            broker_lost: false,
             settings,
         };
         for (index, server) in network.settings.bootstrap.clone().into_iter().enumerate() {
@@ -437,7 +440,18 @@ impl Network {
         let elapsed_ms = now.mono_us.saturating_sub(since_us) / 1000;
         let report = reports::disconnected(&node.endpoint, id, cause, elapsed_ms, state);
         self.outputs.push_back(NetworkOutput::Report(report));
+        self.broker_lost = true;
         self.note_all_down();
+    }
+
+    /// Whether a broker was lost or could not be reached since the last call.
+    pub fn take_broker_lost(&mut self) -> bool {
+        std::mem::take(&mut self.broker_lost)
+    }
+
+    /// Whether the last try to reach the broker failed.
+    pub fn is_down(&self, node: NodeId) -> bool {
+        self.nodes.get(&node).is_some_and(|node| node.down)
     }
 
     /// Whether not one broker can be reached, as far as is known.

@@ -180,7 +180,8 @@ impl Metadata {
             self.snapshot.topic(name).is_some_and(|topic| {
                 topic.error == 0
                     && !topic.partitions.is_empty()
-                    && topic.partitions.iter().all(|partition| partition.leader.is_some())
+                    // A leader that died is named for seconds, until the cluster notices: asked again till then.
+                    && topic.partitions.iter().all(|each| each.leader.is_some_and(|leader| !network.is_down(leader)))
             })
         };
         if self.watched.keys().all(complete) && !self.snapshot.brokers.is_empty() {

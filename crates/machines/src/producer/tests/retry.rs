@@ -161,3 +161,22 @@ fn a_throttled_connection_is_muted_and_then_used_again() {
     scene.pass(100 * MS);
     assert_eq!(scene.got().len(), 1);
 }
+
+/// The cluster names a dead leader until it has noticed, 9 s by default: metadata is asked for all that time, backed off.
+#[test]
+fn a_dead_leader_is_asked_about_until_another_is_named() {
+    let mut scene = Scene::new(&producer_settings());
+    one(&mut scene);
+    scene.kill(0);
+    let before = scene.scenario.metadata_requests;
+    for _ in 0..18 {
+        scene.pass(500 * MS);
+    }
+    let asked = scene.scenario.metadata_requests - before;
+    assert!((5..60).contains(&asked), "{asked} times in 9 s");
+    assert!(scene.got().is_empty());
+    scene.leader(0, 1, 1);
+    scene.pass(1500 * MS);
+    assert_eq!(scene.got().iter().map(|got| got.asked.node).collect::<Vec<_>>(), [NodeId(1)]);
+    acknowledge(&mut scene);
+}
