@@ -200,6 +200,12 @@ impl<A: Send + 'static> Producer<A> {
         if self.0.is_ours() { self.side().accumulator.lock(&mut Contention::wait).reports_waiting() } else { 0 }
     }
 
+    /// Whether reports may wait to be taken. One load, no lock.
+    #[inline]
+    pub fn has_reports(&self) -> bool {
+        self.0.is_ours() && self.side().reported.load(Ordering::Acquire)
+    }
+
     /// Waits until a report or a notice is there to be taken, or the producer ended; false at the deadline. A passed
     /// deadline checks once.
     pub fn wait_for_reports(&self, deadline: Instant) -> bool {

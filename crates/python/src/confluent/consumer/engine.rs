@@ -70,18 +70,13 @@ impl Engine {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Calls `with` with the topic's name as a borrowed str.
+    /// The topic's name as a str.
     #[inline(always)]
-    fn with_topic<T>(
-        &self,
-        py: Python<'_>,
-        index: u32,
-        with: impl FnOnce(*mut ffi::PyObject) -> PyResult<T>,
-    ) -> PyResult<T> {
+    pub(super) fn topic<'py>(&self, py: Python<'py>, index: u32) -> PyResult<Bound<'py, PyString>> {
         if let Some(Some(name)) = self.topics.borrow(py).get(index as usize) {
-            return with(name.as_ptr());
+            return Ok(name.bind(py).clone());
         }
-        with(self.learn_topic(py, index)?.as_ptr())
+        self.learn_topic(py, index)
     }
 
     #[cold]
@@ -104,59 +99,26 @@ impl Engine {
         record: &TakenRecord,
         scratch: &Scratch,
     ) -> PyResult<*mut ffi::PyObject> {
+        let topic = self.topic(py, record.topic)?;
         let key = message::bytes(py, record.key(scratch))?;
         let value = message::bytes(py, record.value(scratch))?;
         let wire_headers = record.has_headers().then(|| record.raw_headers(scratch).into());
-        self.with_topic(py, record.topic, |topic| {
-            message::make(
-                py,
-                New {
-                    topic,
-                    key,
-                    value,
-                    error: ptr::null_mut(),
-                    wire_headers,
-                    partition: record.partition,
-                    offset: record.offset,
-                    timestamp: record.timestamp_ms,
-                    timestamp_type: record.timestamp_type.into(),
-                    leader_epoch: record.leader_epoch,
-                    latency_us: -1,
-                },
-            )
-        })
-    }
-
-    /// The message of one record of a run.
-    #[inline(always)]
-    pub(super) fn run_message(
-        &self,
-        py: Python<'_>,
-        run: &RecordRun,
-        batch: &RunBatch,
-        record: &RunRecord,
-    ) -> PyResult<*mut ffi::PyObject> {
-        let key = message::bytes(py, run.key(record))?;
-        let value = message::bytes(py, run.value(record))?;
-        let wire_headers = run.has_headers(record).then(|| run.raw_headers(record).into());
-        self.with_topic(py, batch.topic, |topic| {
-            message::make(
-                py,
-                New {
-                    topic,
-                    key,
-                    value,
-                    error: ptr::null_mut(),
-                    wire_headers,
-                    partition: batch.partition,
-                    offset: record.offset,
-                    timestamp: record.timestamp_ms,
-                    timestamp_type: batch.timestamp_type.into(),
-                    leader_epoch: batch.leader_epoch,
-                    latency_us: -1,
-                },
-            )
-        })
+        message::make(
+            py,
+            New {
+                topic: topic.as_ptr(),
+                key,
+                value,
+                error: ptr::null_mut(),
+                wire_headers,
+                partition: record.partition,
+                offset: record.offset,
+                timestamp: record.timestamp_ms,
+                timestamp_type: record.timestamp_type.into(),
+                leader_epoch: record.leader_epoch,
+                latency_us: -1,
+            },
+        )
     }
 
     /// The message of an error or an end of a partition; its value is the text, as in the original.
@@ -209,4 +171,34 @@ impl Engine {
         let pending = !self.kept.borrow(py).is_empty() || !self.notices.borrow(py).is_empty();
         self.pending.store(pending, Ordering::Relaxed);
     }
+}
+
+/// The message of one record of a run; `topic` is borrowed.
+#[inline(always)]
+pub(super) fn run_message(
+    py: Python<'_>,
+    run: &RecordRun,
+    batch: &RunBatch,
+    record: &RunRecord,
+    topic: *mut ffi::PyObject,
+) -> PyResult<*mut ffi::PyObject> {
+    let key = message::bytes(py, run.key(record))?;
+    let value = message::bytes(py, run.value(record))?;
+    let wire_headers = run.has_headers(record).then(|| run.raw_headers(record).into());
+    message::make(
+        py,
+        New {
+            topic,
+            key,
+            value,
+            error: ptr::null_mut(),
+            wire_headers,
+            partition: batch.partition,
+            offset: record.offset,
+            timestamp: record.timestamp_ms,
+            timestamp_type: batch.timestamp_type.into(),
+            leader_epoch: batch.leader_epoch,
+            latency_us: -1,
+        },
+    )
 }

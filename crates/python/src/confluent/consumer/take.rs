@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::class::Consumer;
-use super::engine::{Engine, Kept};
+use super::engine::{Engine, Kept, run_message};
 use crate::confluent::{detached, notices, produce_arguments};
 use crate::raw::arguments::{self, Call};
 use crate::raw::fastcall::{self, Arguments};
@@ -130,7 +130,12 @@ unsafe extern "C" fn consume(
         if number > MOST {
             return Err(PyValueError::new_err("num_messages must be between 0 and 1000000 (1M)"));
         }
-        let mut made = Made { py, number: number as usize, items: Vec::with_capacity((number as usize).min(4096)) };
+        let mut made = Made {
+            py,
+            number: number as usize,
+            items: Vec::with_capacity((number as usize).min(4096)),
+            origins: Vec::new(),
+        };
         match made.fill(this, waiting::deadline(timeout)) {
             Ok(()) => made.into_list(),
             Err(error) => {
@@ -147,11 +152,11 @@ unsafe extern "C" fn consume(
 struct Made<'py> {
     py: Python<'py>,
     number: usize,
-    items: Vec<Item>,
+    /// Owned.
+    items: Vec<*mut ffi::PyObject>,
+    /// Where runs of items end, and where those are from: topic index, partition, fetch epoch; `None` for an event.
+    origins: Vec<(usize, Option<(u32, i32, u64)>)>,
 }
-
-/// An owned message and its origin.
-struct Item(*mut ffi::PyObject, Option<(u32, i32, u64)>);
 
 impl Made<'_> {
     fn fill(&mut self, this: &Consumer, deadline: Option<Instant>) -> PyResult<()> {
@@ -165,7 +170,8 @@ impl Made<'_> {
             while self.items.len() < self.number
                 && let Some(kept) = next_kept(py, engine)
             {
-                self.items.push(Item(kept.message.into_ptr(), kept.origin));
+                self.items.push(kept.message.into_ptr());
+                self.note_origin(kept.origin);
             }
             let mut run = engine.run.borrow(py).take().unwrap_or_default();
             let taken = self.take(engine, &mut run);
@@ -183,13 +189,23 @@ impl Made<'_> {
         let py = self.py;
         while self.items.len() < self.number {
             let taken = engine.client.take_many(self.number - self.items.len(), run, &mut detached(py));
-            for record in run.records() {
-                let Some(batch) = run.batch(record) else { continue };
-                let message = engine.run_message(py, run, batch, record)?;
-                self.items.push(Item(message, Some((batch.topic, batch.partition, batch.epoch))));
+            let records = run.records();
+            let mut rest = records;
+            while let Some(batch) = rest.first().and_then(|record| run.batch(record)) {
+                let number = rest[0].batch;
+                let end = rest.iter().position(|record| record.batch != number).unwrap_or(rest.len());
+                let topic = engine.topic(py, batch.topic)?;
+                for record in &rest[..end] {
+                    self.items.push(run_message(py, run, batch, record, topic.as_ptr())?);
+                }
+                self.note_origin(Some((batch.topic, batch.partition, batch.epoch)));
+                rest = &rest[end..];
             }
             match run.error.take() {
-                Some(event) => self.items.push(Item(engine.event(py, &event)?, None)),
+                Some(event) => {
+                    self.items.push(engine.event(py, &event)?);
+                    self.note_origin(None);
+                }
                 None if taken == 0 => break,
                 None => {}
             }
@@ -197,10 +213,16 @@ impl Made<'_> {
         Ok(())
     }
 
+    /// Notes where the items since the last note are from.
+    fn note_origin(&mut self, origin: Option<(u32, i32, u64)>) {
+        self.origins.push((self.items.len(), origin));
+    }
+
     /// Keeps what was made for the next call.
     fn keep(&mut self, engine: &Engine) {
         let mut kept = engine.kept.borrow(self.py);
-        for Item(message, origin) in self.items.drain(..).rev() {
+        for (at, message) in self.items.drain(..).enumerate().rev() {
+            let origin = self.origins.iter().find(|(end, _)| at < *end).and_then(|(_, origin)| *origin);
             // SAFETY: the item owned the reference.
             let message = unsafe { Bound::from_owned_ptr(self.py, message) }.unbind();
             kept.push_front(Kept { message, origin });
@@ -215,7 +237,7 @@ impl Made<'_> {
             if list.is_null() {
                 return Err(PyErr::fetch(self.py));
             }
-            for (place, Item(message, _)) in self.items.drain(..).enumerate() {
+            for (place, message) in self.items.drain(..).enumerate() {
                 ffi::PyList_SetItem(list, place as ffi::Py_ssize_t, message);
             }
             Ok(list)
@@ -225,7 +247,7 @@ impl Made<'_> {
 
 impl Drop for Made<'_> {
     fn drop(&mut self) {
-        for Item(message, _) in self.items.drain(..) {
+        for message in self.items.drain(..) {
             // SAFETY: the item owned the reference.
             drop(unsafe { Bound::from_owned_ptr(self.py, message) });
         }

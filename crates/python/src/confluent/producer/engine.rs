@@ -38,9 +38,12 @@ pub(super) struct Engine {
 }
 
 /// Reports between the client and their callbacks.
+#[derive(Default)]
 struct Reports {
     /// Each of one batch, its reports in reverse.
     runs: VecDeque<ReportRun<Callback>>,
+    /// Served to the last; their batches may be looked at by callbacks that run.
+    used: Vec<ReportRun<Callback>>,
     spare: Vec<ReportRun<Callback>>,
     /// The topic of the last report as a str.
     topic: Option<(Arc<str>, Py<PyString>)>,
@@ -57,7 +60,7 @@ impl Engine {
             closed: AtomicBool::new(false),
             close_asked: AtomicBool::new(false),
             running: AtomicUsize::new(0),
-            reports: Attached::new(Reports { runs: VecDeque::new(), spare: Vec::new(), topic: None, served: (0, 0) }),
+            reports: Attached::new(Reports::default()),
             notices: Attached::new(VecDeque::new()),
         })
     }
@@ -73,33 +76,49 @@ impl Engine {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// The next report to serve, oldest first, with its batch.
-    pub(super) fn next_report(&self, py: Python<'_>) -> Option<(Arc<ReportBatch>, Report<Callback>)> {
+    /// The next report to serve, oldest first, with its batch, which is valid until Python code runs, and on while `running` is not zero.
+    #[inline]
+    pub(super) fn next_report(&self, py: Python<'_>) -> Option<(*const ReportBatch, Report<Callback>)> {
         loop {
             {
                 let mut reports = self.reports.borrow(py);
                 while let Some(run) = reports.runs.front_mut() {
                     if let (Some(report), Some(batch)) = (run.reports.pop(), &run.batch) {
-                        return Some((batch.clone(), report));
+                        return Some((Arc::as_ptr(batch), report));
                     }
-                    if let Some(mut run) = reports.runs.pop_front() {
+                    let used = reports.runs.pop_front();
+                    reports.used.extend(used);
+                }
+                if !reports.used.is_empty() && self.running.load(Ordering::Relaxed) == 0 {
+                    let Reports { used, spare, .. } = &mut *reports;
+                    spare.extend(used.drain(..).map(|mut run| {
                         run.batch = None;
-                        reports.spare.push(run);
-                    }
+                        run
+                    }));
                 }
             }
-            // Taken out of the cell: waiting for the lock may let another thread in.
-            let spare = self.reports.borrow(py).spare.pop();
-            let mut run = spare.unwrap_or_else(|| ReportRun::with_capacity(RUN));
-            self.client.take_reports(&mut run, &mut detached(py));
-            let mut reports = self.reports.borrow(py);
-            if run.reports.is_empty() {
-                reports.spare.push(run);
+            if !self.client.has_reports() || !self.refill(py) {
                 return None;
             }
+        }
+    }
+
+    /// Takes further reports from the client; whether there were any.
+    #[cold]
+    fn refill(&self, py: Python<'_>) -> bool {
+        // Taken out of the cell: waiting for the lock may let another thread in.
+        let spare = self.reports.borrow(py).spare.pop();
+        let mut run = spare.unwrap_or_else(|| ReportRun::with_capacity(RUN));
+        self.client.take_reports(&mut run, &mut detached(py));
+        let mut reports = self.reports.borrow(py);
+        let found = !run.reports.is_empty();
+        if found {
             run.reports.reverse();
             reports.runs.push_back(run);
+        } else {
+            reports.spare.push(run);
         }
+        found
     }
 
     /// The topic as a str; the last one is kept.
@@ -139,8 +158,13 @@ impl Engine {
         self.client.outstanding()
     }
 
+    /// Whether errors or log lines are there to be served.
+    #[inline(always)]
+    pub(super) fn has_notices(&self, py: Python<'_>) -> bool {
+        self.client.notices_waiting() || !self.notices.borrow(py).is_empty()
+    }
+
     /// Takes what the client has to say.
-    #[cold]
     pub(super) fn take_notices(&self, py: Python<'_>) {
         let mut taken = Vec::new();
         self.client.take_notices(&mut taken);

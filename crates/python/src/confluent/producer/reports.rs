@@ -3,7 +3,6 @@
 #![allow(unsafe_code)]
 use std::cell::Cell;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ottla::{Place, Report, ReportBatch};
@@ -45,32 +44,40 @@ pub(super) fn serve(py: Python<'_>, producer: &Producer, engine: &Engine, all: b
     if DEPTH.get() >= DEEPEST {
         return served;
     }
+    let mut any = false;
     while let Some((batch, report)) = engine.next_report(py) {
-        let outcome = report_one(py, producer, engine, &batch, report);
-        served.calls += 1;
+        let outcome = report_one(py, producer, engine, batch, report);
+        any = true;
+        served.calls += usize::from(*outcome.as_ref().unwrap_or(&true));
         let stop = !engine.is_ours() || (outcome.is_err() && !all);
-        served.note(py, outcome);
+        served.note(py, outcome.map(|_| ()));
         if stop {
             break;
         }
     }
     if engine.is_ours() {
-        engine.settle(py);
-        if engine.client.notices_waiting() {
-            engine.take_notices(py);
+        if any {
+            engine.settle(py);
         }
-        while served.raised.is_none() || all {
-            let outcome = notices::serve(py, producer.callbacks(), &engine.name, &engine.notices);
-            match outcome {
-                Ok(calls) => {
-                    served.calls += calls;
-                    break;
-                }
-                Err(error) => served.note(py, Err(error)),
-            }
+        if engine.has_notices(py) {
+            serve_notices(py, producer, engine, all, &mut served);
         }
     }
     served
+}
+
+#[cold]
+fn serve_notices(py: Python<'_>, producer: &Producer, engine: &Engine, all: bool, served: &mut Served) {
+    engine.take_notices(py);
+    while served.raised.is_none() || all {
+        match notices::serve(py, producer.callbacks(), &engine.name, &engine.notices) {
+            Ok(calls) => {
+                served.calls += calls;
+                return;
+            }
+            Err(error) => served.note(py, Err(error)),
+        }
+    }
 }
 
 impl Served {
@@ -156,19 +163,22 @@ impl Drop for Running<'_, '_> {
     }
 }
 
+/// Calls back for one record; whether it did.
 fn report_one(
     py: Python<'_>,
     producer: &Producer,
     engine: &Engine,
-    batch: &Arc<ReportBatch>,
+    batch: *const ReportBatch,
     report: Report<Callback>,
-) -> PyResult<()> {
+) -> PyResult<bool> {
     let running = Running::new(py, engine, report.place.bytes as usize);
+    // SAFETY: the engine keeps the batch while a callback runs, which is noted now and until after the last use.
+    let batch = unsafe { &*batch };
     let callback = report.attachment.into_bound(py);
     let error = batch.error_of(report.place);
     if error.is_none() && producer.reports_errors_alone() {
         drop(running);
-        return Ok(());
+        return Ok(false);
     }
     let shown = error.map(|error| Bound::new(py, KafkaError::from_client(&error))).transpose()?;
     let record = Record { batch, place: report.place };
@@ -201,7 +211,7 @@ fn report_one(
         let result = Bound::from_owned_ptr_or_err(py, result);
         let kept = message::take_back(py, message.as_ptr());
         drop(running);
-        result.and(kept)
+        result.and(kept).map(|()| true)
     }
 }
 
