@@ -104,7 +104,8 @@ def test_every_exception_of_a_flush_is_in_the_chain(ottla: Any, kafka: Cluster, 
 
 def test_close_in_a_callback_takes_effect_when_it_returns(ottla: Any, kafka: Cluster, topic: str) -> None:
     """Records behind it are still reported."""
-    producer, seen = made(ottla, kafka), []
+    producer = made(ottla, kafka)
+    seen: list[object] = []
 
     def closing(*_: object) -> None:
         seen.append(("close", producer.close()))
@@ -131,13 +132,17 @@ def test_a_callback_that_cannot_be_called_is_a_type_error(ottla: Any, kafka: Clu
 def test_a_full_queue_says_how_many_reports_wait(ottla: Any, kafka: Cluster, topic: str) -> None:
     """A program that never polls is told to; after a poll it goes on."""
     producer = made(ottla, kafka, queue_buffering_max_messages=5)
-    with pytest.raises(BufferError, match="Local: Queue full: 5 delivery reports wait for poll"):
+
+    def fill() -> None:
         while True:
             try:
                 producer.produce(topic, "v", callback=lambda *_: None)
             except BufferError as full:
                 if "reports" in str(full):
                     raise
+
+    with pytest.raises(BufferError, match="Local: Queue full: 5 delivery reports wait for poll"):
+        fill()
     assert producer.poll(PATIENCE) == 5
     producer.produce(topic, "v")
     assert producer.flush(PATIENCE) == 0

@@ -1,4 +1,4 @@
-"""What projects built on confluent-kafka rely on: construction, subclassing, replaced methods, values, the collector."""
+"""What projects built on confluent-kafka rely on: construction, subclassing, replaced methods, values, collector."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONSUMER = NOBODY | {"group.id": "g"}
 def test_new_takes_anything_and_init_may_come_late(package: Any) -> None:
     """A subclass has parameters of its own and calls the base when it likes, or never."""
 
-    class Late(package.Producer):  # type: ignore[misc,name-defined]
+    class Late(package.Producer):  # type: ignore[misc]
         def __init__(self, name: str, *, start: bool) -> None:
             self.name = name
             if start:
@@ -88,7 +88,7 @@ def test_methods_are_replaced_on_the_class_and_restored(ottla: Any) -> None:
     assert replaced.call_args.args[-1] == "t"
     assert replaced.call_args.kwargs == {"value": "v"}
     original = ottla.Consumer.poll
-    ottla.Consumer.poll = lambda self, timeout=-1: ("replaced", timeout)
+    ottla.Consumer.poll = lambda _self, timeout=-1: ("replaced", timeout)
     try:
         assert ottla.Consumer(CONSUMER).poll(0) == ("replaced", 0)
     finally:
@@ -125,7 +125,7 @@ def test_a_message_is_a_class_for_annotations(ottla: Any) -> None:
 
     key = typing.TypeVar("key")
 
-    class Typed(ottla.Message, typing.Generic[key]):  # type: ignore[misc,name-defined]
+    class Typed(ottla.Message, typing.Generic[key]):  # type: ignore[misc]
         pass
 
     assert Typed("t", value=b"v").value() == b"v"
@@ -150,12 +150,12 @@ def test_values_and_exceptions_are_pickled_and_copied(ottla: Any) -> None:
 def test_exceptions_are_subclassed_beside_others(package: Any) -> None:
     """With attributes; args[0] is what was given."""
 
-    class Mine(package.KafkaException, ValueError):  # type: ignore[misc,name-defined]
+    class MineError(package.KafkaException, ValueError):  # type: ignore[misc]
         retriable = True
 
     for given in (package.KafkaError(3), ValueError("x"), "text"):
         with pytest.raises(package.KafkaException) as raised:
-            raise Mine(given)
+            raise MineError(given)
         assert raised.value.args[0] is given
         assert isinstance(raised.value, ValueError)
 
@@ -176,13 +176,14 @@ def test_partitions_are_keys_by_topic_and_partition(package: Any) -> None:
     one, two = package.TopicPartition("t", 1, 5), package.TopicPartition("t", 1)
     assert {one: "x"}[two] == "x"
     assert two.offset == package.OFFSET_INVALID == -1001
-    assert sorted([package.TopicPartition("b", 0), package.TopicPartition("a", 2), one])[0].topic == "a"
+    assert min(package.TopicPartition("b", 0), package.TopicPartition("a", 2), one).topic == "a"
 
 
 class Cyclic:
     """A callback that knows its client."""
 
     def __init__(self) -> None:
+        """Know none yet."""
         self.client: Any = None
 
     def __call__(self, *_: object) -> None:
@@ -216,11 +217,12 @@ def test_a_cycle_through_a_record_is_collected(ottla: Any) -> None:
 def test_messages_are_reused_without_a_trace(ottla: Any) -> None:
     """More than the free list holds, kept and dropped, of the type and of a subclass."""
 
-    class Mine(ottla.Message):  # type: ignore[misc,name-defined]
+    class Mine(ottla.Message):  # type: ignore[misc]
         pass
 
     for _ in range(3):
-        kept = [kind(f"t{number}", number, value=str(number)) for number in range(3000) for kind in (ottla.Message, Mine)]
+        kinds = (ottla.Message, Mine)
+        kept = [kind(f"t{number}", number, value=str(number)) for number in range(3000) for kind in kinds]
         assert all(each.topic() == f"t{each.partition()}" for each in kept)
         assert all(each.value() == str(each.partition()) for each in kept)
         del kept

@@ -1,4 +1,4 @@
-"""Evaluates the expressions of a text file on one package and prints what each comes to: a type and a value, or an exception.
+"""Evaluates the expressions of a text file on one package and prints what each comes to: type and value, or exception.
 
 No broker: clients that are made here have an address where nobody listens. Run as a program, so that what the original
 does to its process (it aborts on some calls) stays there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -111,7 +112,7 @@ def seek_refuses(setup: Setup) -> object:
     unassigned = attempt(lambda: consumer.seek(setup.partition(0, 1)))
     consumer.assign([setup.partition()])
     setup.read(consumer, 1)
-    others = [attempt(lambda n=n: consumer.seek(setup.partition(n, 1))) for n in (1, -1)]
+    others = [attempt(functools.partial(consumer.seek, setup.partition(number, 1))) for number in (1, -1)]
     elsewhere = attempt(lambda: consumer.seek(setup.ck.TopicPartition("nowhere", 0, 1)))
     return unassigned, others, elsewhere, attempt(lambda: consumer.seek(setup.partition(0, -1000)))
 
@@ -154,7 +155,8 @@ def watermarks_asked_and_cached(setup: Setup) -> object:
     unknown = attempt(lambda: consumer.get_watermark_offsets(setup.partition(77), timeout=3))
     consumer.assign([setup.partition()])
     setup.read(consumer, 1)
-    return asked, unread, empty, unknown, attempt(lambda: consumer.get_watermark_offsets(setup.partition(), cached=True))
+    cached = attempt(lambda: consumer.get_watermark_offsets(setup.partition(), cached=True))
+    return asked, unread, empty, unknown, cached
 
 
 def a_new_assignment_drops_the_old(setup: Setup) -> object:
@@ -232,8 +234,8 @@ def a_wait_lasts_as_long_as_it_says(setup: Setup) -> object:
     consumer.assign([setup.partition(3)])
     consumer.poll(2.0)
     outcome = []
-    for wait in (lambda: consumer.poll(0.4), lambda: consumer.consume(3, 0.4), lambda: consumer.poll(0)):
+    for call, *arguments in ((consumer.poll, 0.4), (consumer.consume, 3, 0.4), (consumer.poll, 0)):
         began = time.monotonic()
-        came: Any = wait()
+        came: Any = call(*arguments)
         outcome.append((show(came), round(time.monotonic() - began, 1)))
     return outcome

@@ -232,10 +232,13 @@ def acks_of_every_kind(setup: Setup) -> object:
     """0, 1 and all deliver."""
     outcome = []
     for acks in (0, 1, -1, "all"):
-        producer, seen = setup.producer(acks=acks), []
-        producer.produce(
-            setup.topic, "v", partition=0, callback=lambda error, message, seen=seen: seen.append(show(error))
-        )
+        producer = setup.producer(acks=acks)
+        seen: list[object] = []
+
+        def note(error: object, _message: object, seen: list[object] = seen) -> None:
+            seen.append(show(error))
+
+        producer.produce(setup.topic, "v", partition=0, callback=note)
         outcome.append((producer.flush(PATIENCE), seen))
     return outcome
 
@@ -272,7 +275,11 @@ def other_timestamps(setup: Setup) -> object:
     began = int(time.time() * 1000)
     for given in (0, 1, 1_600_000_000_000, -1):
         producer.produce(
-            setup.topic, "v", partition=0, timestamp=given, callback=lambda _, message: times.append(message.timestamp())
+            setup.topic,
+            "v",
+            partition=0,
+            timestamp=given,
+            callback=lambda _, message: times.append(message.timestamp()),
         )
     producer.flush(PATIENCE)
     kind, now = times[0]
@@ -290,8 +297,15 @@ def metadata_of_the_cluster(setup: Setup) -> object:
     brokers = [(number, each.id, each.host, each.port > 0) for number, each in cluster.brokers.items()]
     shape = [type(cluster).__name__, type(known).__name__, str(known) == setup.topic, repr(known.partitions[0])]
     origin = [cluster.controller_id, cluster.orig_broker_id, cluster.orig_broker_name.endswith("/0")]
-    return [partitions, show(bad.error), bad.partitions, list(cluster.topics) == [setup.topic]], brokers, shape, origin, [
-        setup.topic in every.topics,
-        isinstance(cluster.cluster_id, str),
-        str(cluster) == cluster.cluster_id,
-    ]
+    topics = [partitions, show(bad.error), bad.partitions, list(cluster.topics) == [setup.topic]]
+    return (
+        topics,
+        brokers,
+        shape,
+        origin,
+        [
+            setup.topic in every.topics,
+            isinstance(cluster.cluster_id, str),
+            str(cluster) == cluster.cluster_id,
+        ],
+    )

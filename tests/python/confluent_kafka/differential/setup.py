@@ -1,4 +1,4 @@
-"""What a program of the differential tests is given: a package, a broker, a topic of its own, and ways to tell what it saw."""
+"""What a program of the differential tests is given: a package, a broker, its topic, and ways to tell what it saw."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ class Setup:
             return ["no message"]
         kind, _ = message.timestamp()
         place = [message.topic() == self.topic, message.partition(), message.offset()]
-        return [*place, show(message.key()), show(message.value()), show(message.headers()), show(message.error()), kind]
+        fields = (message.key(), message.value(), message.headers(), message.error())
+        return [*place, *(show(field) for field in fields), kind]
 
 
 def show(value: object) -> str:

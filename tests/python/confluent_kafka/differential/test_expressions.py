@@ -1,4 +1,4 @@
-"""Argument rules, defaults, values and refusals: hundreds of expressions, evaluated on both packages, must come to the same.
+"""Argument rules, defaults, values, refusals: hundreds of expressions, evaluated on both packages, come to the same.
 
 `differences.tsv` lists those that differ on purpose, with the reason; one that no longer differs must leave it.
 """
