@@ -64,6 +64,7 @@ def _latencies(call: str, package: str, bootstrap: str, topic: str, times: int) 
 def main() -> None:
     """Be the worker."""
     call, package, bootstrap, topic = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
     blocking = _blocking(call, importlib.import_module(MODULES[package]), bootstrap, topic)
     while sys.stdin.readline():
         try:
