@@ -36,11 +36,14 @@ pub(super) struct Engine {
     pub(super) name: String,
 }
 
+/// Topic, partition and fetch epoch of a record (E17).
+pub(super) type Origin = (u32, i32, u64);
+
 /// A message that was made and not handed over yet, with what tells whether it still may be (E17).
 pub(super) struct Kept {
     pub(super) message: Py<PyAny>,
     /// Topic index, partition, fetch epoch; `None` for an event.
-    pub(super) origin: Option<(u32, i32, u64)>,
+    pub(super) origin: Option<Origin>,
 }
 
 impl Engine {

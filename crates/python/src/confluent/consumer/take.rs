@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::class::Consumer;
-use super::engine::{Engine, Kept, run_message};
+use super::engine::{Engine, Kept, Origin, run_message};
 use crate::confluent::{detached, notices, produce_arguments};
 use crate::raw::arguments::{self, Call};
 use crate::raw::fastcall::{self, Arguments};
@@ -155,7 +155,7 @@ struct Made<'py> {
     /// Owned.
     items: Vec<*mut ffi::PyObject>,
     /// Where runs of items end, and where those are from: topic index, partition, fetch epoch; `None` for an event.
-    origins: Vec<(usize, Option<(u32, i32, u64)>)>,
+    origins: Vec<(usize, Option<Origin>)>,
 }
 
 impl Made<'_> {
@@ -214,7 +214,7 @@ impl Made<'_> {
     }
 
     /// Notes where the items since the last note are from.
-    fn note_origin(&mut self, origin: Option<(u32, i32, u64)>) {
+    fn note_origin(&mut self, origin: Option<Origin>) {
         self.origins.push((self.items.len(), origin));
     }
 
