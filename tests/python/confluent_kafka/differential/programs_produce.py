@@ -296,16 +296,7 @@ def metadata_of_the_cluster(setup: Setup) -> object:
     every = producer.list_topics(timeout=PATIENCE)
     brokers = [(number, each.id, each.host, each.port > 0) for number, each in cluster.brokers.items()]
     shape = [type(cluster).__name__, type(known).__name__, str(known) == setup.topic, repr(known.partitions[0])]
-    origin = [cluster.controller_id, cluster.orig_broker_id, cluster.orig_broker_name.endswith("/0")]
-    topics = [partitions, show(bad.error), bad.partitions, list(cluster.topics) == [setup.topic]]
-    return (
-        topics,
-        brokers,
-        shape,
-        origin,
-        [
-            setup.topic in every.topics,
-            isinstance(cluster.cluster_id, str),
-            str(cluster) == cluster.cluster_id,
-        ],
-    )
+    # Who answered is not told: the original knows the broker's number only at times.
+    flags = [setup.topic in every.topics, isinstance(cluster.cluster_id, str), str(cluster) == cluster.cluster_id]
+    named = [list(cluster.topics) == [setup.topic], cluster.controller_id, type(cluster.orig_broker_name).__name__]
+    return partitions, show(bad.error), bad.partitions, brokers, shape, flags, named

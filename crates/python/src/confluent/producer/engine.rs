@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ottla::{NoticeOptions, Report, ReportBatch, ReportRun};
 use ottla_machines::config::ProducerSettings;
@@ -17,6 +17,9 @@ use crate::raw::attached::Attached;
 
 /// What a record carries: its callback.
 pub(super) type Callback = Py<PyAny>;
+
+/// How long a producer that was never connected is waited for at exit.
+const CONNECTING: Duration = Duration::from_secs(1);
 
 /// Reports taken at a time.
 const RUN: usize = 64;
@@ -199,17 +202,19 @@ impl Engine {
     /// Sends what is queued until `deadline`; reports are taken and not served. Returns how many records are left.
     pub(super) fn flush_at_exit(&self, py: Python<'_>, deadline: Instant) -> usize {
         self.client.start_flush();
+        // A program may end before it is connected; who cannot be reached at all is not waited for.
+        let patience = deadline.min(Instant::now() + CONNECTING);
         loop {
             while let Some((_, report)) = self.next_report(py) {
                 self.served(py, report.place.bytes as usize);
                 drop(report.attachment.into_bound(py));
             }
             let left = self.outstanding(py);
-            let hopeless = !self.client.has_connected() || deadline <= Instant::now();
-            if left == 0 || hopeless || self.client.failure().is_some() {
+            let end = if self.client.has_connected() { deadline } else { patience };
+            if left == 0 || end <= Instant::now() || self.client.failure().is_some() {
                 return left;
             }
-            py.detach(|| self.client.wait_for_progress(deadline));
+            py.detach(|| self.client.wait_for_progress(end));
         }
     }
 
