@@ -218,6 +218,9 @@ impl Sender {
 
     /// The batch is tried once more, in its place among those of its partition, unless its retries are used up.
     fn again(&mut self, now: Now, mut batch: Batch, error: Error, outbox: &mut Outbox) {
+        if let Some(error) = self.hopeless(batch.topic) {
+            return self.give_up(now, batch, error, outbox);
+        }
         if batch.attempts > self.settings.retries {
             return self.give_up(now, batch, error, outbox);
         }

@@ -46,6 +46,11 @@ impl<A> Accumulator<A> {
     pub(super) fn place(&mut self, placement: Placement) -> Option<Target> {
         let Placement { topic: number, target } = placement;
         self.seal_now(number as usize, super::batch::UNASSIGNED);
+        // Records of partitions that are no more go to the sender, which says what becomes of them.
+        let kept = target.as_ref().map_or(0, |partitions| partitions.open.len());
+        for partition in kept..self.partitions(number as usize) {
+            self.seal_now(number as usize, partition as i32);
+        }
         let topic = self.topics.get_mut(number as usize)?;
         let target = match target {
             Ok(Partitions { mut open, available }) => {
@@ -61,20 +66,30 @@ impl<A> Accumulator<A> {
         Some(std::mem::replace(&mut topic.target, target))
     }
 
-    /// Seals open batches for which `due` says so, until `limit` are sealed.
-    pub(super) fn seal_due(&mut self, limit: usize, mut due: impl FnMut(u32, i32, &OpenBatch) -> bool) {
-        let mut index = 0;
+    fn partitions(&self, topic: usize) -> usize {
+        match self.topics.get(topic).map(|topic| &topic.target) {
+            Some(Target::Partitions { open, .. }) => open.len(),
+            _ => 0,
+        }
+    }
+
+    /// Seals open batches for which `due` says so, until `limit` are sealed. Returns whether some that are due remain.
+    pub(super) fn seal_due(&mut self, limit: usize, mut due: impl FnMut(u32, i32, &OpenBatch) -> bool) -> bool {
+        let (mut index, mut remain) = (0, false);
         while let Some((topic, partition)) = self.open.get(index).copied() {
             let Some(batch) = self.open_batch(topic, partition) else {
                 self.open.swap_remove(index);
                 continue;
             };
-            if due(topic, partition, batch) && self.sealed.len() < limit {
-                self.seal_now(topic as usize, partition);
-            } else {
-                index += 1;
+            match due(topic, partition, batch) {
+                true if self.sealed.len() < limit => self.seal_now(topic as usize, partition),
+                is_due => {
+                    remain |= is_due;
+                    index += 1;
+                }
             }
         }
+        remain
     }
 
     fn open_batch(&self, topic: u32, partition: i32) -> Option<&OpenBatch> {
@@ -86,10 +101,11 @@ impl<A> Accumulator<A> {
         (batch.count > 0).then_some(batch)
     }
 
-    /// Moves sealed batches to `out`, as many as its capacity holds.
-    pub(super) fn take_sealed(&mut self, out: &mut Vec<Sealed>) {
+    /// Moves sealed batches to `out`, as many as its capacity holds, up to the first of a topic that the sender does not
+    /// know yet: it knows the first `known`.
+    pub(super) fn take_sealed(&mut self, known: usize, out: &mut Vec<Sealed>) {
         let room = out.capacity() - out.len();
-        let count = room.min(self.sealed.len());
+        let count = self.sealed.iter().take(room).take_while(|sealed| (sealed.topic as usize) < known).count();
         out.extend(self.sealed.drain(..count));
     }
 

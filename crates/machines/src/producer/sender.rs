@@ -131,7 +131,7 @@ impl Sender {
         let (queues, linger_us, flushing) = (&self.queues, self.settings.linger_us, shared.flushing);
         let longest_us = linger_us.max(self.settings.delivery_timeout_us / 100);
         let mut until_us = None;
-        shared.seal_due(PER_HOLD, |topic, partition, batch| {
+        let remain = shared.seal_due(PER_HOLD, |topic, partition, batch| {
             let age_us = now.mono_us.saturating_sub(batch.opened_us);
             // While earlier batches of the partition wait, this one may as well take more records (E11).
             let waits = queues.get(&(topic, partition)).is_some_and(|queue| !queue.batches.is_empty());
@@ -148,14 +148,15 @@ impl Sender {
         self.linger_over = false;
         let known = self.topics.len() + self.fresh.len();
         self.fresh.extend(shared.topics_since(known).take(self.fresh.capacity() - self.fresh.len()));
-        shared.take_sealed(&mut self.taken);
+        let known = self.topics.len() + self.fresh.len();
+        shared.take_sealed(known, &mut self.taken);
         shared.told = false;
         shared.idle = shared.open.is_empty();
         Edges {
             reports: reports_before == 0 && shared.reports_waiting() > 0,
             drained: outstanding_before > 0 && shared.outstanding() == 0,
             records: false,
-            again: !shared.sealed().is_empty() || !self.ended.is_empty(),
+            again: remain || known < shared.topics.len() || !shared.sealed().is_empty() || !self.ended.is_empty(),
         }
     }
 
@@ -174,24 +175,35 @@ impl Sender {
             self.topics.push(SentTopic { name, count, available, refused, unassigned });
             self.metadata_generation = u64::MAX;
         }
-        self.take_in(outbox);
+        self.take_in(now, outbox);
         self.follow_metadata(now, metadata, outbox);
         self.expire(now, metadata, outbox);
         self.ask_for_id(now, network, outbox);
         self.send(now, network, metadata, outbox);
     }
 
-    fn take_in(&mut self, outbox: &mut Outbox) {
+    fn take_in(&mut self, now: Now, outbox: &mut Outbox) {
         for sealed in std::mem::replace(&mut self.taken, Vec::with_capacity(PER_HOLD)) {
             let Sealed { topic, partition, records } = sealed;
             let batch = self.batch(topic, partition, records);
-            if partition == UNASSIGNED {
+            if let Some(error) = self.hopeless(topic) {
+                self.end(now, batch, Err(error));
+            } else if partition == UNASSIGNED {
                 self.topics[topic as usize].unassigned.push_back(batch);
                 self.metadata_generation = u64::MAX;
+                if self.topics[topic as usize].count > 0 {
+                    // At once: what callers wrote to its partitions since may come next.
+                    self.place_unassigned(now, topic as usize, outbox);
+                }
             } else {
                 self.enqueue(batch, outbox);
             }
         }
+    }
+
+    /// Why no batch of the topic is sent any more.
+    pub(super) fn hopeless(&self, topic: u32) -> Option<Error> {
+        self.fatal.clone().or_else(|| self.topics[topic as usize].refused.map(refusal))
     }
 
     pub(super) fn batch(&mut self, topic: u32, partition: i32, records: OpenBatch) -> Batch {
@@ -269,9 +281,7 @@ impl Sender {
     }
 
     fn refuse_topic(&mut self, now: Now, number: usize, code: i16) {
-        const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-        let error =
-            if code == UNKNOWN_TOPIC_OR_PARTITION { Error::new(Kind::UnknownTopic) } else { Error::broker(code) };
+        let error = refusal(code);
         let mut gone: Vec<Batch> = self.topics[number].unassigned.drain(..).collect();
         for (_, queue) in self.queues.iter_mut().filter(|((topic, _), _)| *topic == number as u32) {
             gone.extend(queue.batches.drain(..));
@@ -468,4 +478,10 @@ impl Sender {
         };
         times.chain(self.linger_until_us.map(|until| until.max(now.mono_us + 1))).chain(id).min()
     }
+}
+
+/// What records of a topic fail with that the brokers refuse with this code.
+fn refusal(code: i16) -> Error {
+    const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+    if code == UNKNOWN_TOPIC_OR_PARTITION { Error::new(Kind::UnknownTopic) } else { Error::broker(code) }
 }

@@ -1,0 +1,125 @@
+//! What becomes of records that lie between the two sides when something changes: a topic is refused, the producer fails,
+//! partitions become known, or there is more than one hold of the lock may move.
+use ottla_protocol::records::EncodedHeaders;
+
+use super::scene::{Reply, Scene, code};
+use crate::producer::NewRecord;
+use crate::scenario::{MS, SECOND, producer_settings};
+
+const NOT_ENOUGH_REPLICAS: i16 = 19;
+const PRODUCER_FENCED: i16 = 90;
+
+#[test]
+fn records_in_open_batches_fail_with_their_topic() {
+    let mut settings = producer_settings();
+    settings.linger_us = 900 * SECOND;
+    let mut scene = Scene::new(&settings);
+    scene.produce(0, b"a", None);
+    scene.shared.flush();
+    scene.answer_all(SECOND);
+    scene.produce(0, b"b", Some(1));
+    scene.scenario.topics.clear();
+    scene.pass(700 * SECOND);
+    assert_eq!(scene.serve(), [(1, -1, Some(-188))]);
+    assert_eq!(scene.shared.outstanding(), 0);
+}
+
+#[test]
+fn records_that_were_never_placed_fail_with_their_topic() {
+    let mut settings = producer_settings();
+    settings.linger_us = 900 * SECOND;
+    let mut scene = Scene::new(&settings);
+    scene.scenario.topics.clear();
+    scene.produce(0, b"a", Some(1));
+    scene.pass(40 * SECOND);
+    assert_eq!(scene.serve(), [(1, -1, Some(-188))]);
+}
+
+#[test]
+fn records_in_open_batches_and_in_flight_fail_with_their_producer() {
+    let mut settings = producer_settings();
+    (settings.idempotence, settings.linger_us) = (true, SECOND);
+    let mut scene = Scene::new(&settings);
+    for (partition, ticket) in [(0, 1), (1, 2)] {
+        scene.produce(partition, b"a", Some(ticket));
+    }
+    scene.shared.flush();
+    scene.pass(10 * MS);
+    assert_eq!(scene.got().len(), 2);
+    scene.produce(0, b"b", Some(3));
+    scene.answer(&code(PRODUCER_FENCED));
+    scene.pass(10 * MS);
+    scene.answer(&code(NOT_ENOUGH_REPLICAS));
+    scene.pass(2 * SECOND);
+    let mut served = scene.serve();
+    served.sort_unstable();
+    assert_eq!(served, [1, 2, 3].map(|ticket| (ticket, -1, Some(90))));
+}
+
+#[test]
+fn a_placed_topic_keeps_its_order_behind_a_long_queue() {
+    let mut settings = producer_settings();
+    settings.batch_num_messages = 1;
+    let mut scene = Scene::new(&settings);
+    scene.scenario.topic("t", &[(0, 1)]);
+    scene.scenario.topic("u", &[(1, 1)]);
+    scene.produce(0, b"-", None);
+    scene.answer_all(SECOND);
+    let headers = EncodedHeaders::default();
+    let record =
+        |value| NewRecord { topic: "u", partition: 0, key: None, value: Some(value), headers, timestamp_ms: 0 };
+    scene.append(&record(b"0"), None).expect("room");
+    // The sender hears of the topic, and asks for its partitions; the next exchange opens them.
+    scene.scenario.machine.exchange_producer(scene.scenario.now, &mut scene.shared);
+    scene.scenario.turn();
+    for _ in 0..100 {
+        scene.produce(0, b"-", None);
+    }
+    // So many sealed batches are before it that the next hold does not reach the unassigned one.
+    scene.scenario.machine.exchange_producer(scene.scenario.now, &mut scene.shared);
+    scene.scenario.turn();
+    for value in [b"1", b"2", b"3"] {
+        scene.append(&record(value), None).expect("room");
+    }
+    scene.answer_all(10 * SECOND);
+    let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).filter(|value| *value != b'-').collect();
+    assert_eq!(values, b"0123");
+}
+
+#[test]
+fn more_batches_than_one_hold_moves_leave_at_once_when_they_are_due() {
+    let mut scene = Scene::new(&producer_settings());
+    scene.scenario.topic("t", &[(0, 1); 200]);
+    scene.produce(0, b"a", None);
+    scene.answer_all(SECOND);
+    for partition in 0..200 {
+        scene.produce(partition, b"a", None);
+    }
+    scene.pass(10 * MS);
+    assert_eq!(scene.got().len(), 200);
+    scene.answer(&Reply { log_append_time_ms: -1, ..Reply::default() });
+}
+
+#[test]
+fn a_batch_of_a_topic_that_the_sender_has_not_heard_of_waits_for_it() {
+    let mut settings = producer_settings();
+    settings.linger_us = 60 * SECOND;
+    let mut scene = Scene::new(&settings);
+    let names: Vec<String> = (0..200).map(|number| format!("t{number}")).collect();
+    let (headers, large) = (EncodedHeaders::default(), vec![0; 5000]);
+    for name in &names {
+        scene.scenario.topic(name, &[(0, 1)]);
+        let value = Some(&b"a"[..]);
+        let record = NewRecord { topic: name, partition: 0, key: None, value, headers, timestamp_ms: 0 };
+        scene.append(&record, None).expect("room");
+    }
+    // Enough to seal the last topic's batch before the sender knows its name.
+    for _ in 0..70 {
+        let value = Some(&large[..]);
+        let record = NewRecord { topic: &names[199], partition: 0, key: None, value, headers, timestamp_ms: 0 };
+        scene.append(&record, None).expect("room");
+    }
+    scene.turn();
+    scene.pass(10 * MS);
+    assert!(!scene.got().is_empty());
+}
