@@ -75,11 +75,6 @@ impl Pool {
         None
     }
 
-    /// Everything, for a client that fell idle: its memory goes back to the system (E7).
-    pub fn drain(&mut self) -> Self {
-        std::mem::take(self)
-    }
-
     /// Whether nothing is kept.
     pub fn is_empty(&self) -> bool {
         self.lists.is_empty() && self.free.iter().all(Vec::is_empty)

@@ -194,9 +194,13 @@ impl<A> Accumulator<A> {
         self.attachments.take_all(out)
     }
 
-    /// Free chunks of a client that fell idle; to be dropped outside the lock (E7).
-    pub fn take_free_chunks(&mut self) -> Option<super::chunks::Pool> {
-        (self.sealed.is_empty() && self.open.is_empty() && !self.pool.is_empty()).then(|| self.pool.drain())
+    pub(super) fn has_free_chunks(&self) -> bool {
+        !self.pool.is_empty()
+    }
+
+    /// Exchanges the free chunks of a client that fell idle for an empty pool, to be dropped outside the lock (E7).
+    pub(super) fn swap_pool(&mut self, pool: &mut super::chunks::Pool) {
+        std::mem::swap(&mut self.pool, pool);
     }
 
     /// Longest queue of sealed batches that never grows.

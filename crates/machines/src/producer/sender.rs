@@ -8,6 +8,7 @@ use ottla_protocol::primitives::Uuid;
 
 use super::accumulator::Accumulator;
 use super::batch::{Batch, Sealed, UNASSIGNED};
+use super::chunks::Pool;
 use super::exchange::{Ended, Partitions, Placement};
 use super::idempotence::Idempotence;
 use super::open_batch::OpenBatch;
@@ -28,6 +29,8 @@ const PER_HOLD: usize = 64;
 const REQUEST_BYTES: usize = 1 << 20;
 /// Requests in flight to one broker; the broker remembers as many batches of an idempotent producer.
 const PIPELINE: usize = 5;
+/// E7: free chunks of an idle client go back to the system within this.
+const IDLE_US: u64 = 4_000_000;
 
 /// What the sender knows of a topic, by its number in the accumulator.
 #[derive(Debug)]
@@ -81,6 +84,10 @@ pub struct Sender {
     linger_until_us: Option<u64>,
     /// That time has come: an exchange is wanted.
     linger_over: bool,
+    /// When the client fell idle with free chunks in its pool; they are given back [`IDLE_US`] later (E7).
+    idle_since_us: Option<u64>,
+    spare: Option<Pool>,
+    idle_over: bool,
 }
 
 impl Sender {
@@ -111,6 +118,9 @@ impl Sender {
             metadata_generation: 0,
             linger_until_us: None,
             linger_over: false,
+            idle_since_us: None,
+            spare: None,
+            idle_over: false,
             settings: settings.clone(),
         }
     }
@@ -146,12 +156,14 @@ impl Sender {
         shared.flushing &= !shared.open.is_empty();
         self.linger_until_us = until_us;
         self.linger_over = false;
+        self.idle_over = false;
         let known = self.topics.len() + self.fresh.len();
         self.fresh.extend(shared.topics_since(known).take(self.fresh.capacity() - self.fresh.len()));
         let known = self.topics.len() + self.fresh.len();
         shared.take_sealed(known, &mut self.taken);
         shared.told = false;
         shared.idle = shared.open.is_empty();
+        self.give_back(now, shared);
         Edges {
             reports: reports_before == 0 && shared.reports_waiting() > 0,
             drained: outstanding_before > 0 && shared.outstanding() == 0,
@@ -160,14 +172,29 @@ impl Sender {
         }
     }
 
+    /// Takes the free chunks of a client that has been idle for a while; they are dropped outside the lock.
+    fn give_back<A>(&mut self, now: Now, shared: &mut Accumulator<A>) {
+        let idle = self.taken.is_empty() && shared.outstanding() == 0 && shared.has_free_chunks();
+        self.idle_since_us = idle.then(|| self.idle_since_us.unwrap_or(now.mono_us));
+        if self.idle_since_us.is_some_and(|since_us| since_us.saturating_add(IDLE_US) <= now.mono_us)
+            && let Some(spare) = &mut self.spare
+        {
+            self.idle_since_us = None;
+            shared.swap_pool(spare);
+        }
+    }
+
     /// Whether the shared side is to be told something.
     pub fn wants_exchange(&self) -> bool {
-        !self.ended.is_empty() || !self.placements.is_empty() || self.linger_over
+        !self.ended.is_empty() || !self.placements.is_empty() || self.linger_over || self.idle_over
     }
 
     /// Sends what can be sent, and ends what is overdue.
     pub fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
         self.garbage.clear();
+        self.idle_over = self.idle_since_us.is_some_and(|since_us| since_us.saturating_add(IDLE_US) <= now.mono_us);
+        // An empty pool to exchange for the full one; what came back is dropped here.
+        self.spare = self.idle_over.then(Pool::default);
         self.linger_over |= self.linger_until_us.is_some_and(|until_us| until_us <= now.mono_us);
         for name in self.fresh.drain(..) {
             metadata.watch(now, &name);
@@ -476,7 +503,9 @@ impl Sender {
             }
             _ => None,
         };
-        times.chain(self.linger_until_us.map(|until| until.max(now.mono_us + 1))).chain(id).min()
+        let linger = self.linger_until_us.map(|until| until.max(now.mono_us + 1));
+        let idle = self.idle_since_us.map(|since_us| since_us.saturating_add(IDLE_US).max(now.mono_us + 1));
+        times.chain(linger).chain(idle).chain(id).min()
     }
 }
 

@@ -189,3 +189,18 @@ fn keyless_records_stay_with_a_partition_for_a_batch() {
     let in_first = scene.log.iter().filter(|(partition, _)| *partition == 0).count();
     assert!(in_first > 100 && in_first < 900, "both partitions are used: {in_first}");
 }
+
+#[test]
+fn an_idle_client_gives_its_memory_back_within_five_seconds_and_rests() {
+    let mut scene = warm(&producer_settings());
+    assert!(scene.shared.has_free_chunks());
+    scene.pass(3 * SECOND);
+    assert!(scene.shared.has_free_chunks(), "a pause is no idleness");
+    scene.pass(2 * SECOND);
+    assert!(!scene.shared.has_free_chunks());
+    let until_us = scene.turn().unwrap_or(u64::MAX);
+    assert!(until_us > scene.scenario.now.mono_us + 10 * SECOND, "nothing is left to do");
+    scene.produce(0, b"again", None);
+    scene.answer_all(SECOND);
+    assert_eq!(scene.log.last(), Some(&(0, b"again".to_vec())));
+}
