@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,23 @@ def new_topic(cluster: Cluster, partitions: int = 4, replicas: int = 1, **config
     dotted = {key.replace("_", "."): value for key, value in config.items()}
     wanted = confluent_kafka.admin.NewTopic(name, partitions, replicas, config=dotted)  # type: ignore[attr-defined]
     admin.create_topics([wanted], operation_timeout=30)[name].result(60)
+    _wait_until_led(cluster, name, partitions)
     return name
+
+
+def _wait_until_led(cluster: Cluster, topic: str, partitions: int) -> None:
+    """Made is not yet led: a broker may refuse the first records, and without idempotence those after them overtake."""
+    asking = confluent_kafka.Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "harness"})
+    until = time.monotonic() + 30
+    for number in range(partitions):
+        while True:
+            try:
+                asking.get_watermark_offsets(confluent_kafka.TopicPartition(topic, number), 30)
+                break
+            except confluent_kafka.KafkaException:
+                if time.monotonic() > until:
+                    raise
+    asking.close()
 
 
 @pytest.fixture

@@ -202,6 +202,7 @@ def test_what_is_queued_at_exit_is_sent(ottla: Any, kafka: Cluster, topic: str) 
         import sys
         from ottla.confluent_kafka import Producer
         producer = Producer({"bootstrap.servers": sys.argv[1], "linger.ms": 1000})
+        producer.list_topics(timeout=30)  # where no broker was ever reached nothing is waited for
         for number in range(100):
             producer.produce(sys.argv[2], str(number), partition=0, callback=lambda *_: print("called"))
     """
