@@ -129,6 +129,26 @@ def test_a_callback_that_cannot_be_called_is_a_type_error(ottla: Any, kafka: Clu
     assert len(producer) == 0
 
 
+def test_a_child_closes_what_it_inherited_in_silence() -> None:
+    """Its own calls are refused; the parent goes on."""
+    program = """
+        import os, sys
+        from ottla.confluent_kafka import Consumer, KafkaException
+        consumer = Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0})
+        if os.fork() == 0:
+            try:
+                consumer.poll(0)
+            except KafkaException as error:
+                print(error.args[0].name(), "parent process" in error.args[0].str(), flush=True)
+            consumer.close()
+            del consumer
+            sys.exit(0)
+        print(os.wait()[1], consumer.assignment(), consumer.close())
+    """
+    ended = run(program)
+    assert ended.stdout.splitlines() == ["_STATE True", "0 [] None"], ended.stderr
+
+
 def test_a_full_queue_says_how_many_reports_wait(ottla: Any, kafka: Cluster, topic: str) -> None:
     """A program that never polls is told to; after a poll it goes on."""
     producer = made(ottla, kafka, queue_buffering_max_messages=5)
@@ -188,6 +208,35 @@ def test_each_record_leaves_after_linger(ottla: Any, kafka: Cluster, topic: str)
         producer.produce(topic, "v", partition=0, callback=lambda _, message: offsets.append(message.offset()))
         assert producer.poll(PATIENCE) == 1
     assert offsets == [0, 1, 2, 3]
+
+
+def test_an_interrupted_consume_loses_nothing(kafka: Cluster, topic: str) -> None:
+    """What it had taken comes first with the next call; a seek drops it."""
+    program = """
+        import os, signal, sys, threading
+        from ottla.confluent_kafka import Consumer, Producer, TopicPartition
+        producer = Producer({"bootstrap.servers": sys.argv[1]})
+        for number in range(20):
+            producer.produce(sys.argv[2], str(number), partition=0)
+        producer.flush()
+        config = {"bootstrap.servers": sys.argv[1], "group.id": "g", "auto.offset.reset": "earliest"}
+        consumer, place = Consumer(config), TopicPartition(sys.argv[2], 0)
+        consumer.assign([place])
+
+        def interrupted():
+            threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+            try:
+                consumer.consume(100, 30)
+            except KeyboardInterrupt:
+                return consumer.position([place])[0].offset
+
+        print(interrupted(), [int(each.value()) for each in consumer.consume(5, 30)], int(consumer.poll(30).value()))
+        interrupted()
+        consumer.seek(TopicPartition(sys.argv[2], 0, 17))
+        print([int(each.value()) for each in consumer.consume(3, 30)])
+    """
+    ended = run(program, kafka.bootstrap, topic)
+    assert ended.stdout.splitlines() == ["0 [0, 1, 2, 3, 4] 5", "[17, 18, 19]"], ended.stderr
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

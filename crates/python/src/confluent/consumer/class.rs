@@ -76,7 +76,8 @@ impl Consumer {
     }
 
     fn shut(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(engine) = self.engine(py)? else { return Ok(()) };
+        // In a forked child there is nothing to close: the parent goes on.
+        let Ok(Some(engine)) = self.engine(py) else { return Ok(()) };
         engine.closed.store(true, Ordering::Release);
         engine.client.close();
         Ok(())
@@ -173,10 +174,11 @@ impl Consumer {
         let partitions = topic_partition::list(&required(partitions)?)?;
         let position = |given: &Given| {
             let position = engine.client.position(&given.topic, given.partition);
-            let leader_epoch = if position.offset == OFFSET_INVALID { None } else { position.leader_epoch };
-            TopicPartition::answer(given, position.offset, leader_epoch)
+            let offset = engine.kept_offset(py, &given.topic, given.partition)?.unwrap_or(position.offset);
+            let leader_epoch = if offset == OFFSET_INVALID { None } else { position.leader_epoch };
+            Ok(TopicPartition::answer(given, offset, leader_epoch))
         };
-        Ok(partitions.iter().map(position).collect())
+        partitions.iter().map(position).collect()
     }
 
     /// Go on at the offset of `partition`.

@@ -162,6 +162,16 @@ impl Engine {
         }
     }
 
+    /// The offset of the first message of a partition that was made and not handed over.
+    pub(super) fn kept_offset(&self, py: Python<'_>, topic: &str, partition: i32) -> PyResult<Option<i64>> {
+        let first = self.kept.borrow(py).iter().find_map(|kept| {
+            let (index, of, epoch) = kept.origin?;
+            let same = of == partition && self.client.topic_name(index).is_some_and(|name| *name == *topic);
+            (same && self.client.is_current(index, of, epoch)).then(|| kept.message.clone_ref(py))
+        });
+        first.map(|message| message.bind(py).call_method0("offset")?.extract()).transpose()
+    }
+
     /// Has the log tell of settings.
     pub(super) fn warn(&self, warnings: Vec<Warning>) {
         for warning in warnings {

@@ -12,7 +12,7 @@ use pyo3::types::PyType;
 
 use super::class::Consumer;
 use super::engine::{Engine, Kept, Origin, run_message};
-use crate::confluent::{detached, notices, produce_arguments};
+use crate::confluent::{detached, error, notices, produce_arguments};
 use crate::raw::arguments::{self, Call};
 use crate::raw::fastcall::{self, Arguments};
 use crate::raw::guard;
@@ -85,6 +85,9 @@ fn wait(py: Python<'_>, this: &Consumer, engine: &Engine, deadline: Option<Insta
         return Ok(true);
     }
     waiting::until(py, deadline, |end| engine.client.wait_for_records(end).then_some(()))?;
+    if let Some(failure) = engine.client.failure() {
+        return Err(error::raise(py, "", &failure));
+    }
     Ok(this.engine(py)?.is_none())
 }
 

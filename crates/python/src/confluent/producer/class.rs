@@ -93,6 +93,7 @@ impl Producer {
     fn drain(&self, py: Python<'_>, engine: &Engine, deadline: Option<Instant>) -> PyResult<usize> {
         engine.client.start_flush();
         let mut served = reports::Served::default();
+        let mut before = usize::MAX;
         let left = loop {
             served.add(py, reports::serve(py, self, engine, true));
             if !engine.is_ours() {
@@ -104,11 +105,14 @@ impl Producer {
             if left <= enough || reports::is_deepest() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 break left;
             }
-            if let Err(interrupted) =
-                waiting::until(py, deadline, |end| engine.client.wait_for_progress(end).then_some(()))
-            {
-                served.raise(py, interrupted);
-                break left;
+            match waiting::until(py, deadline, |end| engine.client.wait_for_progress(end).then_some(())) {
+                // Of a client that has failed, nothing more comes.
+                Ok(_) if left == before && engine.client.failure().is_some() => break left,
+                Ok(_) => before = left,
+                Err(interrupted) => {
+                    served.raise(py, interrupted);
+                    break left;
+                }
             }
         };
         served.into_result(left)

@@ -45,7 +45,8 @@ fn wait(py: Python<'_>, this: &Producer, timeout: f64) -> PyResult<usize> {
         let found = waiting::until(py, deadline, |end| engine.client.wait_for_reports(end).then_some(()))?;
         let Some(engine) = this.engine(py)? else { return Ok(0) };
         let served = reports::serve(py, this, engine, false).finish(py, this, engine)?;
-        if served > 0 || found.is_none() {
+        // A client that has failed has nothing more to give.
+        if served > 0 || found.is_none() || engine.client.failure().is_some() {
             return Ok(served);
         }
     }
