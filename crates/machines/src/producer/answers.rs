@@ -107,10 +107,10 @@ impl Sender {
             OUT_OF_ORDER_SEQUENCE_NUMBER | UNKNOWN_PRODUCER_ID if batch.sequenced.is_some() => {
                 if !self.earlier_open(&batch) {
                     // The broker lost what came before: it wrote nothing of this batch, which goes anew under another id.
-                    batch.sequence(None);
+                    self.unsequence(&mut batch);
                     self.gap(now, &batch, outbox);
                 } else if self.draining() {
-                    batch.sequence(None);
+                    self.unsequence(&mut batch);
                 }
                 self.again(now, batch, Error::broker(verdict.code), outbox);
             }
@@ -198,6 +198,15 @@ impl Sender {
             || self.queues.get(&key).is_some_and(|queue| queue.batches.iter().any(earlier))
     }
 
+    /// Takes the sequence from a batch that the broker refused for it, and from those that wait behind it: a broker that
+    /// did not write this one wrote none of them, whatever became of their answers.
+    fn unsequence(&mut self, batch: &mut Batch) {
+        batch.sequence(None);
+        if let Some(queue) = self.queues.get_mut(&(batch.topic, batch.partition)) {
+            queue.batches.iter_mut().filter(|other| other.id > batch.id).for_each(|other| other.sequence(None));
+        }
+    }
+
     fn draining(&self) -> bool {
         self.idempotence.as_ref().is_some_and(super::idempotence::Idempotence::is_draining)
     }
@@ -230,6 +239,10 @@ impl Sender {
         batch.not_before_us = now.mono_us.saturating_add(waits.last().unwrap_or(0));
         let queue = self.queues.entry((batch.topic, batch.partition)).or_default();
         let position = queue.batches.partition_point(|other| other.id < batch.id);
+        if queue.batches.range(..position).any(|other| other.sequenced.is_none()) {
+            // One before it goes under a new id, so nothing of this one was written: see `unsequence`.
+            batch.sequence(None);
+        }
         queue.batches.insert(position, batch);
     }
 

@@ -89,6 +89,24 @@ fn a_broker_that_lost_the_sequences_gets_a_new_id() {
     }
 }
 
+/// What follows a batch that the broker refused cannot have been written: it goes under the new id as well.
+#[test]
+fn an_unknown_outcome_behind_a_refused_sequence_does_not_stand_in_the_way() {
+    for refused in [1, 2] {
+        let mut scene = scene();
+        three_batches(&mut scene);
+        for _ in 0..refused {
+            scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
+        }
+        scene.scenario.disconnect(NodeId(0));
+        scene.pass(2 * SECOND);
+        assert_eq!(sequences(&scene), [(1001, 0), (1001, 2), (1001, 4)]);
+        scene.answer_all(SECOND);
+        let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).collect();
+        assert_eq!(values, [0, 1, 2, 3, 4, 5]);
+    }
+}
+
 #[test]
 fn a_rejected_batch_leaves_no_gap_behind() {
     let mut scene = scene();
