@@ -117,7 +117,12 @@ fn questions_are_answered_until_the_client_stops() {
         assert!(matches!(reply, Reply::Topics(_)));
     }
     assert_eq!(answer(&ask(&shared)).unwrap_err().kind, Kind::Destroy);
-    assert!(shared.side.ended.load(Ordering::SeqCst));
+    // Questions are refused first, then the waiting callers are told.
+    let deadline = Instant::now() + PATIENCE;
+    while !shared.side.ended.load(Ordering::SeqCst) {
+        assert!(Instant::now() < deadline, "the callers are told in time");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
