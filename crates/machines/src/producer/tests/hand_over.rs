@@ -25,6 +25,20 @@ fn records_in_open_batches_fail_with_their_topic() {
 }
 
 #[test]
+fn a_topic_that_may_not_be_written_fails_its_records_at_once() {
+    const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+    let mut scene = Scene::new(&producer_settings());
+    if let Some(topic) = scene.scenario.topics.get_mut("t") {
+        topic.error = TOPIC_AUTHORIZATION_FAILED;
+    }
+    scene.produce(0, b"a", Some(1));
+    scene.pass(SECOND);
+    assert_eq!(scene.serve(), [(1, -1, Some(29))]);
+    let refused = scene.append(&Scene::record(0, b"x"), None);
+    assert_eq!(refused, Err(crate::producer::Refused::Topic(TOPIC_AUTHORIZATION_FAILED)));
+}
+
+#[test]
 fn records_that_were_never_placed_fail_with_their_topic() {
     let mut settings = producer_settings();
     settings.linger_us = 900 * SECOND;

@@ -150,6 +150,17 @@ fn a_gap_ends_a_gapless_producer() {
 }
 
 #[test]
+fn a_broker_without_producer_ids_ends_an_idempotent_producer() {
+    let mut scene = scene();
+    scene.scenario.caps.insert(ottla_protocol::api::ApiKey::InitProducerId, -1);
+    scene.produce(0, b"a", Some(1));
+    scene.pass(SECOND);
+    assert_eq!(scene.scenario.errors(), [-165]);
+    assert_eq!(scene.serve(), [(1, -1, Some(-165))]);
+    assert_eq!(scene.append(&Scene::record(0, b"x"), None), Err(crate::producer::Refused::Fatal));
+}
+
+#[test]
 fn a_fenced_producer_ends() {
     let mut scene = scene();
     three_batches(&mut scene);
