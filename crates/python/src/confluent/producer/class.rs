@@ -4,7 +4,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ottla::NoticeOptions;
 use ottla_machines::config::ProducerSettings;
@@ -37,6 +37,12 @@ pub(crate) struct Producer {
 struct Configured {
     settings: ProducerSettings,
     notices: NoticeOptions,
+}
+
+/// A look again, no later than `deadline`.
+fn soon(deadline: Option<Instant>) -> Instant {
+    let soon = Instant::now() + Duration::from_millis(5);
+    deadline.map_or(soon, |deadline| deadline.min(soon))
 }
 
 /// The text of a call to a closed producer.
@@ -105,7 +111,9 @@ impl Producer {
             if left <= enough || reports::is_deepest() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 break left;
             }
-            match waiting::until(py, deadline, |end| engine.client.wait_for_progress(end).then_some(())) {
+            // Nobody wakes a flush that waits for less than all.
+            let until = if enough == 0 { deadline } else { Some(soon(deadline)) };
+            match waiting::until(py, until, |end| engine.client.wait_for_progress(end).then_some(())) {
                 // Of a client that has failed, nothing more comes.
                 Ok(_) if left == before && engine.client.failure().is_some() => break left,
                 Ok(_) => before = left,
