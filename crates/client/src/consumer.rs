@@ -120,7 +120,7 @@ impl Consumer {
         })
     }
 
-    /// Wakes every caller of [`Consumer::wait_for_records`] once, for a close from another thread; they check again.
+    /// Changes what callers and machine share, and tells *io*.
     fn changed<T>(&self, change: impl FnOnce(&mut FetchBuffer) -> T) -> T {
         let mut buffer = self.0.shared.side.buffer.lock(&mut Contention::wait);
         let result = change(&mut buffer);

@@ -73,15 +73,12 @@ impl Fetcher {
             return;
         }
         if !answer.node_endpoints.is_empty() {
-            // KIP-951: where the leaders are that the partitions name; the next metadata puts the list right.
-            let mut brokers = metadata.brokers.clone();
-            for told in &answer.node_endpoints {
+            // KIP-951: where the leaders are that the partitions name.
+            let told = answer.node_endpoints.iter().map(|told| {
                 let port = u16::try_from(told.port).unwrap_or(0);
-                let endpoint = Endpoint { host: told.host.into(), port };
-                brokers.retain(|(node, _)| node.0 != told.node_id);
-                brokers.push((NodeId(told.node_id), endpoint));
-            }
-            network.update_brokers(&brokers);
+                (NodeId(told.node_id), Endpoint { host: told.host.into(), port })
+            });
+            network.add_brokers(&told.collect::<Vec<_>>());
         }
         let source =
             Source { frame: &frame, buffer_id: self.budget.hold(frame.clone(), Origin::Response), node: response.node };
