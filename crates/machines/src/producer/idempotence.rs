@@ -132,4 +132,35 @@ mod tests {
         ids.answered(8, 0);
         assert_eq!(ids.next((0, 0), 1), Some(Sequenced { producer_id: 8, producer_epoch: 0, base_sequence: 0 }));
     }
+
+    /// Every state under every input, as a table; what a state does with an input that does not fit is to stay.
+    #[test]
+    fn the_table_of_transitions_is_as_kept() {
+        type Act = (&'static str, fn(&mut Idempotence));
+        let inputs: [Act; 5] = [
+            ("asked", Idempotence::asked),
+            ("answered", |ids| ids.answered(8, 0)),
+            ("failed", |ids| ids.again(99)),
+            ("gap", Idempotence::drain),
+            ("drained", Idempotence::drained),
+        ];
+        let old = State::Ready { producer_id: 7, producer_epoch: 0 };
+        let draining = State::Draining { producer_id: 7, producer_epoch: 0 };
+        let mut table = String::new();
+        for from in [State::Unset { not_before_us: 0 }, State::Asking, old, draining] {
+            for (name, act) in inputs {
+                let mut ids = Idempotence { state: from, next_sequences: BTreeMap::new() };
+                act(&mut ids);
+                let word = |state: State| match state {
+                    State::Unset { not_before_us: 0 } => "Unset".to_owned(),
+                    State::Unset { .. } => "Unset, later".to_owned(),
+                    State::Asking => "Asking".to_owned(),
+                    State::Ready { producer_id, .. } => format!("Ready with {producer_id}"),
+                    State::Draining { producer_id, .. } => format!("Draining {producer_id}"),
+                };
+                table.push_str(&format!("{} --{name}--> {}\n", word(from), word(ids.state())));
+            }
+        }
+        assert_eq!(table, include_str!("idempotence.transitions.txt"));
+    }
 }

@@ -99,3 +99,12 @@ fn old_brokers_are_told_names_and_new_ones_structs() {
         assert_eq!(outcome(&scenario), Some(vec![(name("a"), 3)]));
     }
 }
+
+#[test]
+fn a_broker_that_cannot_do_it_is_said_at_once() {
+    const UNSUPPORTED_FEATURE: i32 = -165;
+    let mut scenario = scenario();
+    scenario.caps.insert(ApiKey::CreateTopics, -1);
+    create(&mut scenario);
+    assert_eq!(outcome(&scenario), Some(vec![(name("*"), UNSUPPORTED_FEATURE)]));
+}
