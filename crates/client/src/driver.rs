@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::net::SocketAddr;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -180,6 +181,7 @@ pub(crate) fn start<S: Side>(
         answers: HashMap::new(),
         pool: Pool::default(),
         timer: None,
+        write_first: ConnectionId(0),
         wait_until_us: Some(0),
         refusals: 0,
         exchange: true,
@@ -202,6 +204,8 @@ struct Driver<S: Side> {
     pool: Pool,
     /// The armed timer and its time; an earlier one than needed only costs a turn.
     timer: Option<(Pin<Box<tokio::time::Sleep>>, u64)>,
+    /// Which connection writes first in the next turn.
+    write_first: ConnectionId,
     wait_until_us: Option<u64>,
     refusals: u32,
     /// The callers' side woke, or an exchange was refused.
@@ -434,9 +438,17 @@ impl<S: Side> Driver<S> {
     fn write(&mut self, now: Now) {
         let mut budget = WRITE_A_TURN;
         let mut ended = Vec::new();
-        for (&connection, found) in &mut self.connections {
-            if let Some(progress) = found.write(&mut budget) {
-                ended.push((connection, progress));
+        let first = self.write_first;
+        for half in [(Bound::Included(first), Bound::Unbounded), (Bound::Unbounded, Bound::Excluded(first))] {
+            for (&connection, found) in self.connections.range_mut(half) {
+                let left = budget;
+                if let Some(progress) = found.write(&mut budget) {
+                    ended.push((connection, progress));
+                }
+                if left > 0 && budget == 0 {
+                    // Whoever used up this turn is the last of the next: a fast broker starves no other (E4).
+                    self.write_first = ConnectionId(connection.0 + 1);
+                }
             }
         }
         if !ended.is_empty() {
