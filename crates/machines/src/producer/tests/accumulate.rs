@@ -64,7 +64,7 @@ fn io_is_woken_on_edges_alone() {
     }
     scene.turn();
     assert_eq!(scene.append(&Scene::record(0, b"more"), None), Ok(false), "io knows of the open batch");
-    assert!(scene.shared.flush() && !scene.shared.flush(), "one flush tells io once");
+    assert!(scene.flush() && !scene.flush(), "one flush tells io once");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn batch_size_bounds_a_batch() {
     for _ in 0..50 {
         scene.produce(0, &[7; 1000], None);
     }
-    scene.shared.flush();
+    scene.flush();
     scene.answer_all(SECOND);
     assert_eq!(scene.log.len(), 51);
     let mut scene = warm(&settings);
@@ -111,7 +111,7 @@ fn linger_is_waited_for_and_flush_is_not() {
     scene.pass(2 * MS);
     assert_eq!(scene.got().len(), 1);
     scene.produce(1, b"b", None);
-    scene.shared.flush();
+    scene.flush();
     scene.turn();
     assert_eq!(scene.got().len(), 2);
 }
@@ -123,7 +123,7 @@ fn large_records_are_linked_and_arrive_whole_in_order() {
     for value in &values {
         scene.produce(0, value, Some(value.len() as u32));
     }
-    scene.shared.flush();
+    scene.flush();
     scene.answer_all(SECOND);
     let sent: Vec<Vec<u8>> = scene.log[1..].iter().map(|(_, value)| value.clone()).collect();
     assert!(sent == values, "lengths {:?}", sent.iter().map(Vec::len).collect::<Vec<_>>());
@@ -141,7 +141,7 @@ fn records_before_metadata_are_placed_in_order_with_their_tickets() {
         scene.append(&record, Some(number as u32)).expect("room");
     }
     scene.produce(5, b"nowhere", Some(9999));
-    scene.shared.flush();
+    scene.flush();
     scene.turn();
     let unknown: Vec<_> = scene.serve();
     assert_eq!(unknown, [(9999, -1, Some(-190))], "a partition that the topic does not have fails its record alone");
@@ -180,7 +180,7 @@ fn keyless_records_stay_with_a_partition_for_a_batch() {
         for _ in 0..50 {
             scene.produce(-1, b"x", None);
         }
-        scene.shared.flush();
+        scene.flush();
         scene.turn();
         assert_eq!(scene.got().len(), 1, "all of a batch go to one partition");
         scene.answer(&super::scene::Reply { log_append_time_ms: -1, ..Default::default() });

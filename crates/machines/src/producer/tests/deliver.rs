@@ -82,7 +82,7 @@ fn compressed_batches_keep_their_order_and_their_records_for_reports() {
     for number in 0..250 {
         scene.produce(0, &value, Some(number));
     }
-    scene.shared.flush();
+    scene.flush();
     scene.turn();
     let codecs: Vec<_> = scene.got().iter().map(|got| got.header.codec().expect("a codec").name()).collect();
     assert_eq!(codecs, ["lz4", "lz4", "lz4"]);

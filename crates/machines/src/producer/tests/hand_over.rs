@@ -15,7 +15,7 @@ fn records_in_open_batches_fail_with_their_topic() {
     settings.linger_us = 900 * SECOND;
     let mut scene = Scene::new(&settings);
     scene.produce(0, b"a", None);
-    scene.shared.flush();
+    scene.flush();
     scene.answer_all(SECOND);
     scene.produce(0, b"b", Some(1));
     scene.scenario.topics.clear();
@@ -57,7 +57,7 @@ fn records_in_open_batches_and_in_flight_fail_with_their_producer() {
     for (partition, ticket) in [(0, 1), (1, 2)] {
         scene.produce(partition, b"a", Some(ticket));
     }
-    scene.shared.flush();
+    scene.flush();
     scene.pass(10 * MS);
     assert_eq!(scene.got().len(), 2);
     scene.produce(0, b"b", Some(3));

@@ -16,6 +16,8 @@ pub(super) struct Scene {
     pub(super) scenario: Scenario,
     pub(super) shared: Accumulator<u32>,
     pub(super) edges: Vec<Edges>,
+    /// The caller's side woke the io side, which has not come yet (E8).
+    pub(super) woken: bool,
     /// What the test acknowledged: partition, values in order.
     pub(super) log: Vec<(i32, Vec<u8>)>,
     /// What callers had to make outside the lock.
@@ -50,7 +52,7 @@ impl Scene {
         let mut scenario = Scenario::new(machine);
         scenario.topic("t", &[(0, 1), (1, 1)]);
         let shared = Accumulator::new(settings, 3);
-        Self { scenario, shared, edges: Vec::new(), log: Vec::new(), needed: Vec::new() }
+        Self { scenario, shared, edges: Vec::new(), woken: false, log: Vec::new(), needed: Vec::new() }
     }
 
     pub(super) fn record<'a>(partition: i32, value: &'a [u8]) -> NewRecord<'a> {
@@ -67,7 +69,10 @@ impl Scene {
                     self.needed.push(needs);
                     supply.make(needs, record);
                 }
-                Ok(appended) => return Ok(appended.wake),
+                Ok(appended) => {
+                    self.woken |= appended.wake;
+                    return Ok(appended.wake);
+                }
                 Err(refused) => return Err(refused),
             }
         }
@@ -78,15 +83,22 @@ impl Scene {
         self.append(&Self::record(partition, value), attachment).expect("room");
     }
 
-    /// Exchanges and runs until nothing moves any more at this time.
+    pub(super) fn flush(&mut self) -> bool {
+        let wake = self.shared.flush();
+        self.woken |= wake;
+        wake
+    }
+
+    /// What the driver does until nothing moves any more at this time: it exchanges only when one side asks for it.
     pub(super) fn turn(&mut self) -> Option<u64> {
         for _ in 0..100 {
-            let edges = self.scenario.machine.exchange_producer(self.scenario.now, &mut self.shared);
-            self.edges.push(edges);
             let until = self.scenario.turn();
-            if !self.scenario.machine.wants_exchange() && !edges.again {
+            if !std::mem::take(&mut self.woken) && !self.scenario.machine.wants_exchange() {
                 return until;
             }
+            let edges = self.scenario.machine.exchange_producer(self.scenario.now, &mut self.shared);
+            self.woken |= edges.again;
+            self.edges.push(edges);
         }
         panic!("the exchange never ends");
     }
