@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.python.confluent_kafka.differential.setup import PATIENCE, Setup, attempt, show
@@ -11,11 +12,20 @@ def _one(futures: dict[str, Any], topic: str) -> str:
     return attempt(lambda: futures[topic].result(PATIENCE))
 
 
+def _partitions(client: Any, name: str) -> int:
+    """How many a topic has that was just made: the broker that is asked learns of it a moment later."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = len(client.list_topics(name, PATIENCE).topics[name].partitions)
+        if found or time.monotonic() > deadline:
+            return found
+
+
 def topics_are_created_and_deleted(setup: Setup) -> object:
     """And described in between."""
     client, name = setup.admin_client(), f"{setup.topic}-new"
     created = _one(client.create_topics([setup.admin.NewTopic(name, 3, 1)]), name)
-    partitions = len(client.list_topics(name, PATIENCE).topics[name].partitions)
+    partitions = _partitions(client, name)
     again = _one(client.create_topics([setup.admin.NewTopic(name, 3, 1)]), name).replace(name, "T")
     deleted = _one(client.delete_topics([name]), name)
     return created, partitions, again, deleted, _one(client.delete_topics([f"{name}-never"]), f"{name}-never")
