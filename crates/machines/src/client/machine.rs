@@ -67,16 +67,16 @@ impl ClientMachine {
     pub fn exchange_producer<A>(&mut self, now: Now, shared: &mut Accumulator<A>) -> Edges {
         self.stirred = true;
         match &mut self.role {
-            Role::Producer(sender) => sender.exchange(now, shared, &mut self.metadata),
+            Role::Producer(sender) => sender.exchange(now, shared),
             _ => Edges::default(),
         }
     }
 
     /// Moves what is ready between the consumer's shared side and this machine; the caller holds the lock.
-    pub fn exchange_consumer(&mut self, now: Now, shared: &mut FetchBuffer) -> Edges {
+    pub fn exchange_consumer(&mut self, shared: &mut FetchBuffer) -> Edges {
         self.stirred = true;
         match &mut self.role {
-            Role::Consumer(fetcher) => fetcher.exchange(now, shared, &mut self.metadata),
+            Role::Consumer(fetcher) => fetcher.exchange(shared),
             _ => Edges::default(),
         }
     }

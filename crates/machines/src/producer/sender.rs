@@ -126,7 +126,7 @@ impl Sender {
     }
 
     /// Moves sealed batches here and ended ones back; at most [`PER_HOLD`] of each, for the caller's thread may wait (E6).
-    pub fn exchange<A>(&mut self, now: Now, shared: &mut Accumulator<A>, _metadata: &mut Metadata) -> Edges {
+    pub fn exchange<A>(&mut self, now: Now, shared: &mut Accumulator<A>) -> Edges {
         let (reports_before, outstanding_before) = (shared.reports_waiting(), shared.outstanding());
         for placement in self.placements.drain(..) {
             // A target that is replaced holds empty batches only; dropping it frees nothing worth waiting for.

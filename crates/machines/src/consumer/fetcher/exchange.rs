@@ -5,8 +5,6 @@ use super::super::fetch_buffer::{FetchBuffer, MOST_NODES, Refused};
 use super::super::positions::StartOffset;
 use super::state::Fetcher;
 use crate::client::Edges;
-use crate::machine::Now;
-use crate::metadata::Metadata;
 
 /// Batches that one hold moves at most, each way.
 pub(crate) const HOLD: usize = 64;
@@ -20,7 +18,7 @@ impl Fetcher {
     }
 
     /// Moves what is ready either way; the caller holds the lock.
-    pub fn exchange(&mut self, _now: Now, shared: &mut FetchBuffer, _metadata: &mut Metadata) -> Edges {
+    pub fn exchange(&mut self, shared: &mut FetchBuffer) -> Edges {
         let mut edges = Edges::default();
         for (slot, epoch, start) in self.restarts.drain(..) {
             if shared.slots.get(slot).is_some_and(|known| known.epoch == epoch) {

@@ -169,7 +169,7 @@ impl World {
     /// Runs everything until nothing more happens.
     pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
-            let mut busy = self.fetcher.exchange(self.now, &mut self.buffer, &mut self.metadata).again;
+            let mut busy = self.fetcher.exchange(&mut self.buffer).again;
             self.network.tick(self.now);
             busy |= self.failures();
             self.metadata.advance(self.now, &mut self.network);
