@@ -21,7 +21,7 @@ use ottla_machines::machine::{ConnectionId, DisconnectCause, Endpoint, Input, Ma
 use crate::clock;
 use crate::edge::Edge;
 use crate::net::{Connection, Pool, Progress, SocketOptions, literal, look_up};
-use crate::notices::{NoticeOptions, Notices};
+use crate::notices::{Notice, NoticeOptions, Notices};
 use crate::runtime::Runtime;
 use crate::work::{Results, panic_text};
 
@@ -424,6 +424,9 @@ impl<S: Side> Driver<S> {
                 self.shared.notices.error(error)
             }
             Event::Log { level, facility, text } => self.shared.notices.log(now, level, facility, text),
+            Event::Rebalance(rebalance) => self.shared.notices.queue(Notice::Rebalance(rebalance)),
+            Event::OffsetsCommitted(committed) => self.shared.notices.queue(Notice::OffsetsCommitted(committed)),
+            Event::ConsumerError(error) => self.shared.notices.queue(Notice::ConsumerError(error)),
             Event::Stopped => {
                 self.stopped = true;
                 false

@@ -35,6 +35,9 @@ pub use ottla_machines::consumer::{
     Assigned, OFFSET_INVALID, PartitionError, Position, RecordRun, RunBatch, RunRecord, Scratch, StartOffset, Take,
     TakenRecord,
 };
+pub use ottla_machines::group::{
+    ConsumerError, GroupMetadata, OffsetAnswer, OffsetsCommitted, Rebalance, RebalanceKind, StoredOffset,
+};
 pub use ottla_machines::producer::attachments::Place;
 pub use ottla_machines::producer::reports::ReportedRecord;
 pub use ottla_machines::producer::{NewRecord, Report, ReportBatch, ReportRun};

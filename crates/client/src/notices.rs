@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ottla_machines::error::{Error, Kind};
+use ottla_machines::group::{ConsumerError, OffsetsCommitted, Rebalance};
 use ottla_machines::machine::Now;
 
 use crate::fork;
@@ -30,6 +31,19 @@ pub enum Notice {
         /// What it says.
         text: String,
     },
+    /// Partitions are assigned, revoked or lost. Never dropped.
+    Rebalance(Rebalance),
+    /// What became of a commit. Never dropped.
+    OffsetsCommitted(OffsetsCommitted),
+    /// What `poll` returns as an event. Never dropped.
+    ConsumerError(ConsumerError),
+}
+
+impl Notice {
+    /// Whether it may be dropped when nobody takes it.
+    fn is_optional(&self) -> bool {
+        matches!(self, Self::Error(_) | Self::Log { .. })
+    }
 }
 
 /// Where a client's notices go. The default writes the log to stderr and drops errors.
@@ -95,9 +109,12 @@ impl Notices {
         false
     }
 
-    fn queue(&self, notice: Notice) -> bool {
+    /// Queues a notice, whatever the options say.
+    pub(crate) fn queue(&self, notice: Notice) -> bool {
         let mut state = self.state();
-        let oldest = if state.queue.len() >= KEPT { state.queue.pop_front() } else { None };
+        let full = state.queue.len() >= KEPT;
+        let oldest = if full { state.queue.iter().position(Notice::is_optional) } else { None };
+        let oldest = oldest.and_then(|place| state.queue.remove(place));
         state.dropped += u64::from(oldest.is_some());
         state.queue.push_back(notice);
         self.waiting.store(true, Ordering::Release);

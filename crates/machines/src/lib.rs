@@ -8,6 +8,7 @@
 //! * [`random`]: the seeded source of jitter.
 //! * [`connection`]: brokers, lanes, what is in flight. [`metadata`]: what is known of the cluster.
 //! * [`config`]: the table of keys, the faces' parsers, typed settings.
+//! * [`group`]: membership in a consumer group.
 //! * [`error`]: the causes that the client can report and what the faces show for them.
 #![deny(clippy::iter_over_hash_type)] // Its order differs from run to run; clippy.toml refuses the iterators.
 pub mod admin;
@@ -16,6 +17,7 @@ pub mod config;
 pub mod connection;
 pub mod consumer;
 pub mod error;
+pub mod group;
 pub mod job;
 pub mod machine;
 pub mod metadata;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use crate::admin::Operation;
 use crate::error::Error;
+use crate::group::{ConsumerError, GroupMetadata, OffsetAnswer, OffsetsCommitted, Rebalance, StoredOffset};
 
 /// Names a command; comes back with its reply.
 pub type RequestId = u64;
@@ -16,6 +17,23 @@ pub enum Command {
     Watermarks { request: RequestId, topic: Arc<str>, partition: i32, deadline_us: u64 },
     /// An operation of the admin client.
     Admin { request: RequestId, operation: Operation, deadline_us: u64 },
+    /// Be a member of the group for these topics, instead of those of before; a name that begins with `^` is a pattern.
+    /// Answered by [`Reply::Done`] once the patterns are read.
+    Subscribe { request: RequestId, topics: Vec<Arc<str>> },
+    /// Leave the group: what is assigned is revoked first.
+    Unsubscribe,
+    /// The application has done what the [`Event::Rebalance`] of this assignment epoch said.
+    Acknowledge { epoch: u64 },
+    /// Give up what is assigned, commit, leave the group; answered by [`Reply::Done`], at the deadline at the latest. What
+    /// is assigned is revoked by an [`Event::Rebalance`] first, which the application acknowledges as ever.
+    Leave { request: RequestId, deadline_us: u64 },
+    /// Commit these offsets. With a request the answer is [`Reply::Offsets`]; every commit is told by
+    /// [`Event::OffsetsCommitted`].
+    Commit { request: Option<RequestId>, offsets: Vec<StoredOffset>, deadline_us: u64 },
+    /// The committed offsets of these partitions.
+    Committed { request: RequestId, partitions: Vec<(Arc<str>, i32)>, deadline_us: u64 },
+    /// Who this member is.
+    GroupMetadata { request: RequestId },
     /// Ends: connections are closed, commands fail, and [`Event::Stopped`] is the last event.
     Close,
 }
@@ -35,6 +53,12 @@ pub enum Event {
         facility: &'static str,
         text: String,
     },
+    /// Partitions are assigned, revoked or lost; awaits [`Command::Acknowledge`].
+    Rebalance(Rebalance),
+    /// What became of a commit, for `on_commit`.
+    OffsetsCommitted(OffsetsCommitted),
+    /// Something that `poll` returns as an event: `_MAX_POLL_EXCEEDED`, a subscribed topic that is not there.
+    ConsumerError(ConsumerError),
     Stopped,
 }
 
@@ -48,6 +72,10 @@ pub enum Reply {
     },
     /// What became of each topic of an operation.
     Topics(Vec<(Arc<str>, Result<(), Error>)>),
+    /// Committed offsets.
+    Offsets(Vec<OffsetAnswer>),
+    Group(GroupMetadata),
+    Done,
 }
 
 /// The cluster as one broker described it.

@@ -160,6 +160,13 @@ impl ClientMachine {
                 self.queries.ask_watermarks(request, topic, partition, deadline_us);
             }
             Command::Admin { request, operation, deadline_us } => self.admin.start(request, operation, deadline_us),
+            Command::Subscribe { .. }
+            | Command::Unsubscribe
+            | Command::Acknowledge { .. }
+            | Command::Leave { .. }
+            | Command::Commit { .. }
+            | Command::Committed { .. }
+            | Command::GroupMetadata { .. } => {}
             Command::Close => self.close(),
         }
     }

@@ -13,7 +13,7 @@ mod table;
 
 pub use secret::Secret;
 pub use settings::{
-    AddressFamily, AdminSettings, BootstrapServer, Compression, ConnectionSettings, ConsumerSettings, Isolation,
-    OffsetReset, Partitioner, ProducerSettings,
+    AddressFamily, AdminSettings, Assignor, BootstrapServer, Compression, ConnectionSettings, ConsumerSettings,
+    GroupSettings, Isolation, OffsetReset, Partitioner, ProducerSettings,
 };
 pub use table::{Column, Key, Scope, Section, Status, Type, find, table};

@@ -166,13 +166,47 @@ pub enum OffsetReset {
     Error,
 }
 
+/// How partitions are shared out among the members of a group (`partition.assignment.strategy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignor {
+    /// Topic by topic, neighbouring partitions to one member.
+    Range,
+    /// Partition by partition, members in turn.
+    RoundRobin,
+}
+
+/// Membership in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupSettings {
+    /// `group.id`.
+    pub group_id: String,
+    /// `group.instance.id` (KIP-345): a member that returns under this name takes its partitions over.
+    pub instance_id: Option<String>,
+    /// `group.protocol.type`, on the wire.
+    pub protocol_type: String,
+    /// In the order of preference; not empty.
+    pub assignors: Vec<Assignor>,
+    /// The broker takes a member for dead that it has not heard of for so long, on the wire.
+    pub session_timeout_ms: i32,
+    /// Between two heartbeats.
+    pub heartbeat_interval_us: u64,
+    /// A member that does not poll for so long leaves the group.
+    pub max_poll_interval_us: u64,
+    /// A coordinator is asked for again after this long.
+    pub coordinator_query_interval_us: u64,
+}
+
 /// What a consumer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerSettings {
     /// Connections and metadata.
     pub connection: ConnectionSettings,
-    /// `group.id`.
-    pub group_id: String,
+    /// The group: offsets are committed for it, and a consumer that subscribes is a member of it.
+    pub group: GroupSettings,
+    /// Stored offsets are committed this often; `None` leaves it to the application.
+    pub auto_commit_interval_us: Option<u64>,
+    /// A record's offset is stored when it is handed over (`enable.auto.offset.store`).
+    pub store_on_handover: bool,
     /// Which records of transactions are read.
     pub isolation: Isolation,
     /// Where to start without an offset.

@@ -33,6 +33,7 @@ pub(crate) fn serve(py: Python<'_>, callbacks: &Callbacks, name: &str, taken: &T
                     logger.call_method1("log", (level, "%s [%s] %s", facility, name, text))?;
                 }
             }
+            Notice::Rebalance(_) | Notice::OffsetsCommitted(_) | Notice::ConsumerError(_) => {}
         }
     }
 }

@@ -2,8 +2,8 @@
 use super::combine::bad_address;
 use super::set::{Config, ConfigError, Role, Value, Warning};
 use crate::config::{
-    AddressFamily, AdminSettings, Compression, ConnectionSettings, ConsumerSettings, Isolation, OffsetReset,
-    Partitioner, ProducerSettings, bootstrap,
+    AddressFamily, AdminSettings, Assignor, Compression, ConnectionSettings, ConsumerSettings, GroupSettings,
+    Isolation, OffsetReset, Partitioner, ProducerSettings, bootstrap,
 };
 
 /// The names of the partitioners, all of which are served.
@@ -89,7 +89,12 @@ pub(super) fn consumer(config: &Config, warnings: &mut Vec<Warning>) -> Result<C
     }
     Ok(ConsumerSettings {
         connection,
-        group_id: config.text("group.id"),
+        group: group(config)?,
+        auto_commit_interval_us: match config.integer("auto.commit.interval.ms") {
+            0 => None,
+            interval => config.boolean("enable.auto.commit").then(|| micros(interval)),
+        },
+        store_on_handover: config.boolean("enable.auto.offset.store"),
         isolation: match config.text("isolation.level").as_str() {
             "read_uncommitted" => Isolation::ReadUncommitted,
             _ => Isolation::ReadCommitted,
@@ -108,6 +113,32 @@ pub(super) fn consumer(config: &Config, warnings: &mut Vec<Warning>) -> Result<C
         // The original's default is false; here CRCs are checked unless the user says not to (E18).
         check_crcs: !config.is_set("check.crcs") || config.boolean("check.crcs"),
         partition_eof: config.boolean("enable.partition.eof"),
+    })
+}
+
+fn group(config: &Config) -> Result<GroupSettings, ConfigError> {
+    const STRATEGY: &str = "partition.assignment.strategy";
+    let strategy = config.text(STRATEGY);
+    let names = strategy.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let assignors = names.map(|name| match name {
+        "range" => Ok(Assignor::Range),
+        "roundrobin" => Ok(Assignor::RoundRobin),
+        "cooperative-sticky" => Err(ConfigError::new(
+            STRATEGY,
+            "The strategy \"cooperative-sticky\" is not served yet; choose among range and roundrobin".to_owned(),
+        )),
+        _ => Err(ConfigError::new(STRATEGY, format!("Unsupported partition.assignment.strategy: {name}"))),
+    });
+    let instance_id = config.text("group.instance.id");
+    Ok(GroupSettings {
+        group_id: config.text("group.id"),
+        instance_id: (!instance_id.is_empty()).then_some(instance_id),
+        protocol_type: config.text("group.protocol.type"),
+        assignors: assignors.collect::<Result<_, _>>()?,
+        session_timeout_ms: config.integer("session.timeout.ms"),
+        heartbeat_interval_us: micros(config.integer("heartbeat.interval.ms")),
+        max_poll_interval_us: micros(config.integer("max.poll.interval.ms")),
+        coordinator_query_interval_us: micros(config.integer("coordinator.query.interval.ms")),
     })
 }
 
