@@ -1,0 +1,16 @@
+//! The state of the whole cluster, and the machine that runs requests on it.
+//!
+//! * [`machine`]: [`Cluster`]: connections, requests, parking, time. [`nodes`]: who lives where. [`topics`]: topics by name
+//!   and id; [`partition`]: replicas, leader and epoch.
+mod machine;
+mod nodes;
+mod partition;
+mod topics;
+
+#[cfg(test)]
+mod tests;
+
+pub use machine::Cluster;
+pub use nodes::{Node, Nodes};
+pub use partition::Partition;
+pub use topics::{CreateError, Topic, Topics, is_topic_name};

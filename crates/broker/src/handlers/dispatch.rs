@@ -1,0 +1,27 @@
+//! Which APIs are served, at which versions, and by which handler. A key or version stands here only when it is served
+//! whole: ApiVersions tells of nothing else.
+
+use ottla_protocol::api::ApiKey;
+
+use super::{Answer, Call, Handled, api_versions, metadata};
+use crate::cluster::Cluster;
+
+/// The served APIs with the lowest and highest version, those of Kafka 4.4, in the order of their keys.
+pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[(ApiKey::Metadata, 0, 13), (ApiKey::ApiVersions, 0, 5)];
+
+/// The versions of an API.
+pub(crate) fn served(api: ApiKey) -> Option<(i16, i16)> {
+    SERVED.iter().find(|(key, ..)| *key == api).map(|(_, min, max)| (*min, *max))
+}
+
+/// Has the request handled. Its API and version are served, but for ApiVersions, which answers in any version.
+pub(crate) fn handle(cluster: &mut Cluster, call: &mut Call) -> Handled {
+    match call.api {
+        ApiKey::Metadata => metadata::handle(cluster, call),
+        ApiKey::ApiVersions => api_versions::handle(cluster, call),
+        _ => Ok(Answer::Close),
+    }
+}
+
+/// A parked request whose connection is gone: its handler forgets it.
+pub(crate) fn abandon(_cluster: &mut Cluster, _call: &Call) {}
