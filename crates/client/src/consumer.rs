@@ -28,9 +28,9 @@ struct ConsumerSide {
 impl Side for ConsumerSide {
     type Machine = ClientMachine;
 
-    fn exchange(&self, machine: &mut ClientMachine, _now: Now) -> Option<Edges> {
+    fn exchange(&self, machine: &mut ClientMachine, now: Now) -> Option<Edges> {
         let mut buffer = self.buffer.try_lock_first()?;
-        Some(machine.exchange_consumer(&mut buffer))
+        Some(machine.exchange_consumer(now, &mut buffer))
     }
 
     fn wants_exchange(&self, machine: &ClientMachine) -> bool {

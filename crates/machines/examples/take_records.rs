@@ -90,7 +90,7 @@ impl World {
 
     fn turn(&mut self) {
         loop {
-            let edges = self.machine.exchange_consumer(&mut self.buffer);
+            let edges = self.machine.exchange_consumer(self.now, &mut self.buffer);
             let mut busy = edges.again;
             loop {
                 match self.machine.poll(self.now) {

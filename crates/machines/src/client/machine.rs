@@ -1,11 +1,13 @@
 //! [`ClientMachine`]: one client. It routes inputs to its components and collects what they ask for; it decides nothing.
 use super::command::{Command, Edges, Event};
+use super::consumer::ConsumerRole;
 use super::outbox::Outbox;
 use super::queries::Queries;
 use crate::admin::Driver;
 use crate::config::{AdminSettings, ConnectionSettings, ConsumerSettings, Isolation, ProducerSettings};
 use crate::connection::{Failure, Network, NetworkOutput, Response, Tag};
-use crate::consumer::{FetchBuffer, Fetcher};
+use crate::consumer::FetchBuffer;
+use crate::error::{Error, Kind};
 use crate::job::Computed;
 use crate::machine::{Input, Machine, Now, Output};
 use crate::metadata::Metadata;
@@ -13,7 +15,7 @@ use crate::producer::{Accumulator, Sender};
 
 enum Role {
     Producer(Box<Sender>),
-    Consumer(Box<Fetcher>),
+    Consumer(Box<ConsumerRole>),
     Admin,
 }
 
@@ -41,7 +43,7 @@ impl ClientMachine {
 
     pub fn consumer(settings: &ConsumerSettings, seed: u64) -> Self {
         let committed = settings.isolation == Isolation::ReadCommitted;
-        Self::new(&settings.connection, seed, committed, Role::Consumer(Box::new(Fetcher::new(settings, seed ^ 1))))
+        Self::new(&settings.connection, seed, committed, Role::Consumer(Box::new(ConsumerRole::new(settings, seed))))
     }
 
     pub fn admin(settings: &AdminSettings, seed: u64) -> Self {
@@ -73,10 +75,10 @@ impl ClientMachine {
     }
 
     /// Moves what is ready between the consumer's shared side and this machine; the caller holds the lock.
-    pub fn exchange_consumer(&mut self, shared: &mut FetchBuffer) -> Edges {
+    pub fn exchange_consumer(&mut self, now: Now, shared: &mut FetchBuffer) -> Edges {
         self.stirred = true;
         match &mut self.role {
-            Role::Consumer(fetcher) => fetcher.exchange(shared),
+            Role::Consumer(consumer) => consumer.exchange(now, shared),
             _ => Edges::default(),
         }
     }
@@ -85,7 +87,7 @@ impl ClientMachine {
     pub fn wants_exchange(&self) -> bool {
         match &self.role {
             Role::Producer(sender) => sender.wants_exchange(),
-            Role::Consumer(fetcher) => fetcher.wants_exchange(),
+            Role::Consumer(consumer) => consumer.wants_exchange(),
             Role::Admin => false,
         }
     }
@@ -100,7 +102,7 @@ impl ClientMachine {
         self.metadata.advance(now, &mut self.network);
         match &mut self.role {
             Role::Producer(sender) => sender.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox),
-            Role::Consumer(fetcher) => fetcher.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox),
+            Role::Consumer(consumer) => consumer.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox),
             Role::Admin => {}
         }
         self.queries.advance(now, &mut self.network, &mut self.metadata, &mut self.outbox);
@@ -123,7 +125,7 @@ impl ClientMachine {
             (Tag::Query(id), _) => queries.failure(now, id, &failure),
             (Tag::Admin(id), _) => admin.failure(now, id, &failure),
             (_, Role::Producer(sender)) => sender.failure(now, failure, metadata, outbox),
-            (_, Role::Consumer(fetcher)) => fetcher.failure(now, failure, metadata, outbox),
+            (_, Role::Consumer(consumer)) => consumer.failure(now, failure, metadata, outbox),
             (_, Role::Admin) => {}
         }
     }
@@ -138,7 +140,7 @@ impl ClientMachine {
             (Tag::Query(id), _) => queries.response(now, id, &response, network, metadata, outbox),
             (Tag::Admin(id), _) => admin.response(now, id, &response, network, metadata, outbox),
             (_, Role::Producer(sender)) => sender.response(now, response, network, metadata, outbox),
-            (_, Role::Consumer(fetcher)) => fetcher.response(now, response, network, metadata, outbox),
+            (_, Role::Consumer(consumer)) => consumer.response(now, response, network, metadata, outbox),
             (_, Role::Admin) => {}
         }
     }
@@ -146,12 +148,12 @@ impl ClientMachine {
     fn route_computed(&mut self, now: Now, computed: Computed) {
         match &mut self.role {
             Role::Producer(sender) => sender.computed(now, computed),
-            Role::Consumer(fetcher) => fetcher.computed(now, computed, &mut self.outbox),
+            Role::Consumer(consumer) => consumer.computed(now, computed, &mut self.outbox),
             Role::Admin => {}
         }
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, now: Now, command: Command) {
         match command {
             Command::Metadata { request, topics, deadline_us } => {
                 self.queries.ask_metadata(request, topics, deadline_us)
@@ -160,14 +162,11 @@ impl ClientMachine {
                 self.queries.ask_watermarks(request, topic, partition, deadline_us);
             }
             Command::Admin { request, operation, deadline_us } => self.admin.start(request, operation, deadline_us),
-            Command::Subscribe { .. }
-            | Command::Unsubscribe
-            | Command::Acknowledge { .. }
-            | Command::Leave { .. }
-            | Command::Commit { .. }
-            | Command::Committed { .. }
-            | Command::GroupMetadata { .. } => {}
             Command::Close => self.close(),
+            of_a_consumer => match &mut self.role {
+                Role::Consumer(consumer) => consumer.command(now, of_a_consumer, &mut self.metadata, &mut self.outbox),
+                Role::Producer(_) | Role::Admin => refuse(&of_a_consumer, &mut self.outbox),
+            },
         }
     }
 
@@ -175,6 +174,9 @@ impl ClientMachine {
         if !std::mem::replace(&mut self.closed, true) {
             self.queries.close(&mut self.outbox);
             self.admin.close(&mut self.outbox);
+            if let Role::Consumer(consumer) = &mut self.role {
+                consumer.close(&mut self.outbox);
+            }
             self.network.close();
         }
     }
@@ -202,7 +204,7 @@ impl ClientMachine {
     fn deadline(&self, now: Now) -> Option<u64> {
         let role = match &self.role {
             Role::Producer(sender) => sender.deadline(now),
-            Role::Consumer(fetcher) => fetcher.next_deadline(now),
+            Role::Consumer(consumer) => consumer.deadline(now),
             Role::Admin => None,
         };
         let others = [
@@ -222,7 +224,7 @@ impl Machine for ClientMachine {
     fn handle(&mut self, now: Now, input: Input<Command>) {
         self.stirred = true;
         match input {
-            Input::Command(command) => self.command(command),
+            Input::Command(command) => self.command(now, command),
             Input::Connected { connection } => self.network.connected(now, connection),
             Input::Disconnected { connection, cause } => self.network.disconnected(now, connection, &cause),
             Input::Response { connection, frame } => {
@@ -249,5 +251,20 @@ impl Machine for ClientMachine {
             self.next_turn_us = self.deadline(now);
         }
         self.outbox.poll().unwrap_or(Output::Wait { until_us: self.next_turn_us })
+    }
+}
+
+/// A question that only a consumer answers.
+fn refuse(command: &Command, outbox: &mut Outbox) {
+    let request = match command {
+        Command::Subscribe { request, .. }
+        | Command::Leave { request, .. }
+        | Command::Committed { request, .. }
+        | Command::GroupMetadata { request } => Some(*request),
+        Command::Commit { request, .. } => *request,
+        _ => None,
+    };
+    if let Some(request) = request {
+        outbox.reply(request, Err(Error::with_text(Kind::State, "This client is not a consumer")));
     }
 }

@@ -3,9 +3,10 @@
 //!
 //! * [`command`]: what the application asks, and what it is told.
 //! * [`outbox`]: where components leave what they ask of the driver.
-//! * [`machine`]: [`ClientMachine`], which only routes.
+//! * [`machine`]: [`ClientMachine`], which only routes; `consumer`: what makes it a consumer.
 //! * [`queries`]: questions of the application (`list_topics`, watermarks), asked again until their time is over.
 pub mod command;
+mod consumer;
 pub mod machine;
 pub mod outbox;
 pub mod queries;

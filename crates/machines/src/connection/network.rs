@@ -33,6 +33,14 @@ pub enum Tag {
     Fetch(u64),
     ListOffsets(u64),
     OffsetForLeaderEpoch(u64),
+    FindCoordinator,
+    /// Requests of group membership carry the number of the attempt: answers to an older one say nothing any more.
+    JoinGroup(u64),
+    SyncGroup(u64),
+    Heartbeat(u64),
+    LeaveGroup(u64),
+    OffsetCommit(u64),
+    OffsetFetch(u64),
 }
 
 /// An answer, not yet decoded.

@@ -5,23 +5,28 @@
 //! * [`Fetcher`]: the *io* side: what to fetch, and what to make of the answers. `budget`, `growth`: how much may be held (E14).
 //! * [`positions`]: where reading starts; [`list_offsets`]: asking for offsets; `offset_reset`: `auto.offset.reset`;
 //!   `aborted`: what read_committed leaves out.
+//! * [`Subscription`]: names and patterns; [`Commits`]: committed offsets.
 mod aborted;
 mod arena;
 mod batch;
 mod budget;
+pub mod commits;
 pub mod fetch_buffer;
 pub mod fetcher;
 mod growth;
 pub mod list_offsets;
 mod offset_reset;
 pub mod positions;
+pub mod subscription;
 pub mod take;
 pub mod taken;
 #[cfg(test)]
 mod tests;
 
 pub use batch::{PartitionError, TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE};
+pub use commits::Commits;
 pub use fetch_buffer::{Displaced, FetchBuffer, Position, PreparedAssignment};
 pub use fetcher::Fetcher;
 pub use positions::{Assigned, Assignment, OFFSET_INVALID, StartOffset};
+pub use subscription::Subscription;
 pub use taken::{COPY_LIMIT, RUN_LIMIT, RecordRun, RunBatch, RunRecord, Scratch, Take, TakenRecord};

@@ -38,6 +38,8 @@ pub struct Metadata {
 struct Watched {
     since_us: u64,
     answered: bool,
+    /// How many watch it: fetcher, subscription, questions.
+    watchers: u32,
 }
 
 impl Deref for Metadata {
@@ -72,18 +74,24 @@ impl Metadata {
         self.generation
     }
 
-    /// From now on the topic is kept fresh.
+    /// From now on the topic is kept fresh, until everyone who watches it has called [`Metadata::unwatch`].
     pub fn watch(&mut self, now: Now, topic: &Arc<str>) {
-        if !self.watched.contains_key(topic) {
-            self.watched.insert(topic.clone(), Watched { since_us: now.mono_us, answered: false });
-            self.wanted = true;
-            self.not_before_us = now.mono_us;
+        if let Some(watched) = self.watched.get_mut(topic) {
+            watched.watchers += 1;
+            return;
         }
+        self.watched.insert(topic.clone(), Watched { since_us: now.mono_us, answered: false, watchers: 1 });
+        self.wanted = true;
+        self.not_before_us = now.mono_us;
     }
 
     pub fn unwatch(&mut self, topic: &str) {
-        self.watched.remove(topic);
-        self.snapshot.forget(topic);
+        let Some(watched) = self.watched.get_mut(topic) else { return };
+        watched.watchers -= 1;
+        if watched.watchers == 0 {
+            self.watched.remove(topic);
+            self.snapshot.forget(topic);
+        }
     }
 
     /// How many answers have been taken in: whoever found something stale waits for the next.

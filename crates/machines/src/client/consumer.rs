@@ -1,0 +1,136 @@
+//! The part of a [`ClientMachine`](super::ClientMachine) that makes it a consumer: it composes what reads, what commits and
+//! what is a member of the group, and passes facts between them. It decides nothing itself.
+use super::command::{Command, Edges, Reply};
+use super::outbox::Outbox;
+use crate::config::ConsumerSettings;
+use crate::connection::{Failure, Network, Response, Tag};
+use crate::consumer::{Commits, FetchBuffer, Fetcher, Subscription};
+use crate::error::{Error, Kind};
+use crate::group::{Coordinator, Membership};
+use crate::job::Computed;
+use crate::machine::Now;
+use crate::metadata::Metadata;
+
+/// See the module.
+pub(super) struct ConsumerRole {
+    fetcher: Fetcher,
+    coordinator: Coordinator,
+    membership: Membership,
+    commits: Commits,
+    subscription: Subscription,
+}
+
+impl ConsumerRole {
+    pub(super) fn new(settings: &ConsumerSettings, seed: u64) -> Self {
+        Self {
+            fetcher: Fetcher::new(settings, seed ^ 1),
+            coordinator: Coordinator::new(&settings.connection, &settings.group, seed ^ 3),
+            membership: Membership::new(settings, seed ^ 4),
+            commits: Commits::default(),
+            subscription: Subscription::default(),
+        }
+    }
+
+    /// Moves what is ready between the callers' side and this one; the caller holds the lock.
+    pub(super) fn exchange(&mut self, _now: Now, shared: &mut FetchBuffer) -> Edges {
+        self.fetcher.exchange(shared)
+    }
+
+    pub(super) fn wants_exchange(&self) -> bool {
+        self.fetcher.wants_exchange() || self.membership.wants_poll()
+    }
+
+    pub(super) fn command(&mut self, now: Now, command: Command, metadata: &mut Metadata, outbox: &mut Outbox) {
+        match command {
+            Command::Subscribe { request, topics } => {
+                let result = self.subscription.replace(now, topics, metadata);
+                if result.is_ok() {
+                    self.membership.subscription_changed(now);
+                }
+                outbox.reply(request, result.map(|()| Reply::Done));
+            }
+            Command::Unsubscribe => {
+                if self.subscription.replace(now, Vec::new(), metadata).is_ok() {
+                    self.membership.subscription_changed(now);
+                }
+            }
+            Command::Acknowledge { epoch } => self.membership.acknowledge(now, epoch),
+            Command::Leave { request, deadline_us } => self.membership.leave(now, request, deadline_us, outbox),
+            Command::Commit { request, offsets, deadline_us } => {
+                self.commits.commit(request, offsets, deadline_us, outbox);
+            }
+            Command::Committed { request, partitions, deadline_us } => {
+                self.commits.committed(request, partitions, deadline_us, outbox);
+            }
+            Command::GroupMetadata { request } => {
+                outbox.reply(request, Ok(Reply::Group(self.membership.group_metadata())));
+            }
+            Command::Metadata { request, .. }
+            | Command::Watermarks { request, .. }
+            | Command::Admin { request, .. } => outbox.reply(request, Err(Error::new(Kind::State))),
+            Command::Close => self.close(outbox),
+        }
+    }
+
+    pub(super) fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
+        self.coordinator.advance(now, network);
+        self.subscription.advance(metadata, outbox);
+        let Self { fetcher, coordinator, membership, commits, subscription } = self;
+        // Commits first: a member that is about to join anew lets them go out as the one that it was.
+        commits.advance(now, network, coordinator, membership.member(), outbox);
+        membership.advance(now, network, metadata, subscription, coordinator, commits.is_idle(), outbox);
+        fetcher.advance(now, network, metadata, outbox);
+    }
+
+    pub(super) fn response(
+        &mut self,
+        now: Now,
+        response: Response,
+        network: &mut Network,
+        metadata: &mut Metadata,
+        outbox: &mut Outbox,
+    ) {
+        let Self { fetcher, coordinator, membership, commits, .. } = self;
+        match response.tag {
+            Tag::FindCoordinator => coordinator.response(now, &response, network, outbox),
+            Tag::JoinGroup(_) | Tag::SyncGroup(_) | Tag::Heartbeat(_) | Tag::LeaveGroup(_) => {
+                membership.response(now, &response, network, coordinator, outbox);
+                outbox.recycle(response.frame.into_buffer().unwrap_or_default());
+            }
+            Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => commits.response(now, response, network, coordinator, outbox),
+            _ => fetcher.response(now, response, network, metadata, outbox),
+        }
+    }
+
+    pub(super) fn failure(&mut self, now: Now, failure: Failure, metadata: &mut Metadata, outbox: &mut Outbox) {
+        match failure.tag {
+            Tag::FindCoordinator => self.coordinator.failure(now),
+            Tag::JoinGroup(_) | Tag::SyncGroup(_) | Tag::Heartbeat(_) | Tag::LeaveGroup(_) => {
+                self.membership.failure(now, &failure, &mut self.coordinator, outbox);
+            }
+            Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
+                self.commits.failure(now, failure, &mut self.coordinator, outbox);
+            }
+            _ => self.fetcher.failure(now, failure, metadata, outbox),
+        }
+    }
+
+    pub(super) fn computed(&mut self, now: Now, computed: Computed, outbox: &mut Outbox) {
+        self.fetcher.computed(now, computed, outbox);
+    }
+
+    pub(super) fn close(&mut self, outbox: &mut Outbox) {
+        self.membership.close(outbox);
+        self.commits.close(outbox);
+    }
+
+    pub(super) fn deadline(&self, now: Now) -> Option<u64> {
+        let all = [
+            self.fetcher.next_deadline(now),
+            self.coordinator.deadline(now),
+            self.membership.deadline(now),
+            self.commits.deadline(now),
+        ];
+        all.into_iter().flatten().min()
+    }
+}
