@@ -3,7 +3,7 @@
 //!
 //! * [`machine`], [`frame`], [`settings`], [`random`]: what goes in and comes out.
 //! * [`cluster`]: nodes, topics and leaders, and [`Cluster`] that runs requests. [`connection`]: the queue of one connection.
-//! * [`handlers`]: one file an API. [`log`]: partition logs. [`control`]: where faults and the request log take hold.
+//! * [`groups`]: the group coordinator. [`handlers`]: one file an API. [`log`]: partition logs. [`control`]: where faults and the request log take hold.
 //!
 //! It simulates replication: all brokers share one log a partition, so nothing that was acknowledged is ever lost. It is
 //! no store (memory alone) and no security boundary.
@@ -12,6 +12,7 @@ pub mod cluster;
 pub(crate) mod connection;
 pub mod control;
 pub mod frame;
+pub mod groups;
 pub(crate) mod handlers;
 pub mod machine;
 pub mod random;

@@ -10,6 +10,7 @@ use super::{CreateError, Nodes, Partition, Topics, is_topic_name};
 use crate::connection::{Connection, Current, Stage};
 use crate::control::hooks::{self, After, Before};
 use crate::frame::{Frame, Segment};
+use crate::groups::{GroupSettings, Groups};
 use crate::handlers::{self, Answer, Attempt, Call, Reply};
 use crate::machine::{ConnectionId, Now, Output, RequestId};
 use crate::random::Random;
@@ -26,6 +27,9 @@ pub struct Cluster {
     cluster_id: String,
     pub(crate) nodes: Nodes,
     pub(crate) topics: Topics,
+    pub(crate) groups: Groups,
+    /// What the group coordinator answered to requests that wait.
+    pub(crate) group_replies: BTreeMap<RequestId, crate::groups::Reply>,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Requests that wait, and on which connection.
     waiting: BTreeMap<RequestId, ConnectionId>,
@@ -47,12 +51,16 @@ impl Cluster {
         cluster_id.truncate(22);
         let nodes = Nodes::new(addresses);
         let outputs = nodes.iter().map(|node| Output::Listen { node: node.id }).collect();
+        let mut groups = Groups::new(GroupSettings::of(&settings), Random::new(random.next_u64()));
+        groups.set_live(Now::default(), nodes.iter().map(|node| node.id).collect());
         Self {
             settings,
             random,
             cluster_id,
             nodes,
             topics: Topics::default(),
+            groups,
+            group_replies: BTreeMap::new(),
             connections: BTreeMap::new(),
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -119,10 +127,15 @@ impl Cluster {
             self.deadlines.pop_first();
             self.go_on(now, request, Attempt::TimedOut);
         }
+        self.groups.expire(now);
+        self.wake_answered();
         self.run_woken(now);
         match self.outputs.pop_front() {
             Some(output) => output,
-            None => Output::Wait { until_us: self.deadlines.first().map(|(until_us, _)| *until_us) },
+            None => {
+                let request = self.deadlines.first().map(|(until_us, _)| *until_us);
+                Output::Wait { until_us: [request, self.groups.next_deadline()].into_iter().flatten().min() }
+            }
         }
     }
 
@@ -131,6 +144,11 @@ impl Cluster {
     #[allow(dead_code, reason = "used by what parks")]
     pub(crate) fn wake(&mut self, request: RequestId) {
         self.woken.push_back(request);
+    }
+
+    /// Whether the request is parked, delayed or stuck.
+    pub(crate) fn is_waiting(&self, request: RequestId) -> bool {
+        self.waiting.contains_key(&request)
     }
 
     /// Closes a connection from the broker's side.

@@ -3,11 +3,24 @@
 
 use ottla_protocol::api::ApiKey;
 
-use super::{Answer, Call, Handled, api_versions, metadata};
+use super::{
+    Answer, Call, Handled, api_versions, find_coordinator, heartbeat, join_group, leave_group, metadata, offset_commit,
+    offset_fetch, sync_group,
+};
 use crate::cluster::Cluster;
 
 /// The served APIs with the lowest and highest version, those of Kafka 4.4, in the order of their keys.
-pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[(ApiKey::Metadata, 0, 13), (ApiKey::ApiVersions, 0, 5)];
+pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[
+    (ApiKey::Metadata, 0, 13),
+    (ApiKey::OffsetCommit, 2, 10),
+    (ApiKey::OffsetFetch, 1, 10),
+    (ApiKey::FindCoordinator, 0, 6),
+    (ApiKey::JoinGroup, 0, 9),
+    (ApiKey::Heartbeat, 0, 4),
+    (ApiKey::LeaveGroup, 0, 5),
+    (ApiKey::SyncGroup, 0, 5),
+    (ApiKey::ApiVersions, 0, 5),
+];
 
 /// The versions of an API.
 pub(crate) fn served(api: ApiKey) -> Option<(i16, i16)> {
@@ -18,10 +31,19 @@ pub(crate) fn served(api: ApiKey) -> Option<(i16, i16)> {
 pub(crate) fn handle(cluster: &mut Cluster, call: &mut Call) -> Handled {
     match call.api {
         ApiKey::Metadata => metadata::handle(cluster, call),
+        ApiKey::OffsetCommit => offset_commit::handle(cluster, call),
+        ApiKey::OffsetFetch => offset_fetch::handle(cluster, call),
+        ApiKey::FindCoordinator => find_coordinator::handle(cluster, call),
+        ApiKey::JoinGroup => join_group::handle(cluster, call),
+        ApiKey::Heartbeat => heartbeat::handle(cluster, call),
+        ApiKey::LeaveGroup => leave_group::handle(cluster, call),
+        ApiKey::SyncGroup => sync_group::handle(cluster, call),
         ApiKey::ApiVersions => api_versions::handle(cluster, call),
         _ => Ok(Answer::Close),
     }
 }
 
 /// A parked request whose connection is gone: its handler forgets it.
-pub(crate) fn abandon(_cluster: &mut Cluster, _call: &Call) {}
+pub(crate) fn abandon(cluster: &mut Cluster, call: &Call) {
+    cluster.group_replies.remove(&call.id);
+}

@@ -3,7 +3,18 @@
 mod api_versions;
 mod call;
 mod dispatch;
+mod find_coordinator;
+mod group_replies;
+mod heartbeat;
+mod join_group;
+mod leave_group;
 mod metadata;
+mod offset_commit;
+mod offset_fetch;
+mod sync_group;
+
+#[cfg(test)]
+mod group_tests;
 
 pub(crate) use call::{Answer, Attempt, Call, Handled, Reply};
 pub(crate) use dispatch::{SERVED, abandon, handle, served};
