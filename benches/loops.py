@@ -59,9 +59,12 @@ def produce_with_callback_and_poll(producer: Any, topic: str, pairs: list[tuple[
 
 
 def poll_all(consumer: Any, count: int) -> None:
-    """One record at a time: poll, error, value, key."""
+    """One record at a time, in the loop of the original's own examples: poll, error, value, key.
+
+    `while True`, as there: CPython 3.11 leaves a loop that ends on its condition unspecialised.
+    """
     poll, left = consumer.poll, count
-    while left:
+    while True:
         message = poll(_TIMEOUT)
         if message is None:
             raise TimeoutError(f"poll gave nothing for {_TIMEOUT} s, {left} records are left")
@@ -70,6 +73,8 @@ def poll_all(consumer: Any, count: int) -> None:
         message.value()
         message.key()
         left -= 1
+        if not left:
+            break
 
 
 def consume_all(consumer: Any, count: int) -> None:
