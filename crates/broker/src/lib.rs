@@ -1,5 +1,5 @@
 //! An embedded broker for tests: a whole Kafka cluster of one to N brokers as one machine, without clock, randomness of
-//! its own, sockets, threads or locks, fed and emptied by a driver.
+//! its own, sockets, threads or locks, [`serve`] that puts it behind real sockets.
 //!
 //! * [`machine`], [`frame`], [`settings`], [`random`]: what goes in and comes out.
 //! * [`cluster`]: nodes, topics and leaders, and [`Cluster`] that runs requests. [`connection`]: the queue of one connection.
@@ -11,16 +11,20 @@
 pub mod cluster;
 pub(crate) mod connection;
 pub mod control;
+pub(crate) mod fetch_sessions;
 pub mod frame;
 pub mod groups;
 pub(crate) mod handlers;
+pub(crate) mod log;
 pub mod machine;
 pub mod random;
 #[cfg(test)]
 pub(crate) mod scenario;
+pub mod serve;
 pub mod settings;
 
 pub use cluster::Cluster;
 pub use frame::{Frame, Segment};
 pub use machine::{ConnectionId, Now, Output};
+pub use serve::{ServeOptions, Server};
 pub use settings::Settings;

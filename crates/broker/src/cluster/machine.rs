@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ottla_protocol::api::ApiKey;
+use ottla_protocol::compression::Decompressor;
 use ottla_protocol::primitives::Uuid;
 
-use super::{CreateError, Nodes, Partition, Topics, is_topic_name};
+use super::{Nodes, Topics};
 use crate::connection::{Connection, Current, Stage};
 use crate::control::hooks::{self, After, Before};
+use crate::fetch_sessions::FetchSessions;
 use crate::frame::{Frame, Segment};
 use crate::groups::{GroupSettings, Groups};
 use crate::handlers::{self, Answer, Attempt, Call, Reply};
@@ -16,11 +18,7 @@ use crate::machine::{ConnectionId, Now, Output, RequestId};
 use crate::random::Random;
 use crate::settings::Settings;
 
-/// Most partitions of a topic: what fits a test.
-const MAX_PARTITIONS: i32 = 10_000;
-
 /// A whole cluster.
-#[derive(Debug)]
 pub struct Cluster {
     pub(crate) settings: Settings,
     pub(crate) random: Random,
@@ -30,13 +28,21 @@ pub struct Cluster {
     pub(crate) groups: Groups,
     /// What the group coordinator answered to requests that wait.
     pub(crate) group_replies: BTreeMap<RequestId, crate::groups::Reply>,
+    /// Bytes of records in all logs.
+    pub(crate) stored_bytes: u64,
+    /// By broker.
+    pub(crate) fetch_sessions: BTreeMap<i32, FetchSessions>,
+    /// Parked Fetches.
+    pub(crate) fetches: BTreeMap<RequestId, handlers::Waiting>,
+    pub(crate) decompressor: Decompressor,
+    pub(crate) last_producer_id: i64,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Requests that wait, and on which connection.
     waiting: BTreeMap<RequestId, ConnectionId>,
     /// When waiting requests go on at the latest.
     deadlines: BTreeSet<(u64, RequestId)>,
     /// Requests that someone woke.
-    woken: VecDeque<RequestId>,
+    pub(crate) woken: VecDeque<RequestId>,
     outputs: VecDeque<Output>,
     last_request: u64,
 }
@@ -61,6 +67,11 @@ impl Cluster {
             topics: Topics::default(),
             groups,
             group_replies: BTreeMap::new(),
+            stored_bytes: 0,
+            fetch_sessions: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            decompressor: Decompressor::new(),
+            last_producer_id: 0,
             connections: BTreeMap::new(),
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -281,52 +292,6 @@ impl Cluster {
     fn send(&mut self, connection: ConnectionId, reply: Reply) {
         if self.connections.contains_key(&connection) {
             self.outputs.push_back(Output::Send { connection, segments: reply.into_segments() });
-        }
-    }
-
-    /// Creates a topic. `None` are the defaults.
-    ///
-    /// # Errors
-    /// As [`CreateError`] says.
-    pub(crate) fn make_topic(
-        &mut self,
-        name: &str,
-        partitions: Option<i32>,
-        replication_factor: Option<i16>,
-    ) -> Result<Uuid, CreateError> {
-        let alive: Vec<i32> = self.nodes.alive().map(|node| node.id).collect();
-        let default_factor =
-            usize::try_from(self.settings.default_replication_factor).unwrap_or(1).clamp(1, alive.len().max(1));
-        let partitions = partitions.unwrap_or(self.settings.default_partitions);
-        let factor = replication_factor.map_or(Some(default_factor), |factor| usize::try_from(factor).ok());
-        if !is_topic_name(name) {
-            return Err(CreateError::InvalidName);
-        }
-        if self.topics.by_name(name).is_some() {
-            return Err(CreateError::Exists);
-        }
-        if !(1..=MAX_PARTITIONS).contains(&partitions) {
-            return Err(CreateError::InvalidPartitions);
-        }
-        let Some(factor) = factor.filter(|factor| (1..=alive.len()).contains(factor)) else {
-            return Err(CreateError::InvalidReplicationFactor);
-        };
-        // Leaders go round from a broker that the name decides, so that topics do not all begin with the first one.
-        let first = name.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        let replicas = |index: usize| {
-            (0..factor).map(|replica| alive[first.wrapping_add(index).wrapping_add(replica) % alive.len()]).collect()
-        };
-        let partitions = (0..partitions as usize).map(|index| Partition::new(replicas(index))).collect();
-        let id = Uuid(self.random.bytes16());
-        self.topics.insert(name, id, partitions);
-        Ok(id)
-    }
-
-    /// Creates a topic that a client asked for, if there is none.
-    pub(crate) fn auto_create_topic(&mut self, name: &str) -> Result<(), CreateError> {
-        match self.make_topic(name, None, None) {
-            Ok(_) | Err(CreateError::Exists) => Ok(()),
-            Err(error) => Err(error),
         }
     }
 }

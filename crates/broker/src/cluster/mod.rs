@@ -1,7 +1,9 @@
 //! The state of the whole cluster, and the machine that runs requests on it.
 //!
 //! * [`machine`]: [`Cluster`]: connections, requests, parking, time. [`nodes`]: who lives where. [`topics`]: topics by name
-//!   and id; [`partition`]: replicas, leader and epoch.
+//!   and id; [`partition`]: replicas, leader and epoch. [`creation`], [`configs`]: what a new topic must fulfil.
+mod configs;
+mod creation;
 mod machine;
 mod nodes;
 mod partition;
@@ -10,7 +12,9 @@ mod topics;
 #[cfg(test)]
 mod tests;
 
+pub use configs::TopicConfigs;
+pub use creation::{CreateError, NewTopic};
 pub use machine::Cluster;
 pub use nodes::{Node, Nodes};
 pub use partition::Partition;
-pub use topics::{CreateError, Topic, Topics, is_topic_name};
+pub use topics::{Topic, Topics, is_topic_name};

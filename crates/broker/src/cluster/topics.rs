@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ottla_protocol::primitives::Uuid;
 
-use super::Partition;
+use super::{Partition, TopicConfigs};
+use crate::log::Rules;
 
 /// Longest name of a topic.
 const MAX_NAME: usize = 249;
@@ -16,6 +17,7 @@ pub struct Topic {
     name: Arc<str>,
     id: Uuid,
     partitions: Vec<Partition>,
+    configs: TopicConfigs,
 }
 
 impl Topic {
@@ -39,6 +41,15 @@ impl Topic {
         matches!(&*self.name, "__consumer_offsets" | "__transaction_state")
     }
 
+    /// Its settings.
+    pub fn configs(&self) -> &TopicConfigs {
+        &self.configs
+    }
+
+    pub(crate) fn rules(&self, message_max_bytes: i32, wall_ms: i64) -> Rules {
+        self.configs.rules(message_max_bytes, wall_ms)
+    }
+
     pub(crate) fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
         self.partitions.get_mut(usize::try_from(index).ok()?)
     }
@@ -47,19 +58,6 @@ impl Topic {
     pub fn partition(&self, index: i32) -> Option<&Partition> {
         self.partitions.get(usize::try_from(index).ok()?)
     }
-}
-
-/// Why a topic was not created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CreateError {
-    /// There is one of that name.
-    Exists,
-    /// The name is empty, too long, `.`, `..`, or has other characters than letters, digits, `.`, `_` and `-`.
-    InvalidName,
-    /// No partitions, or more than 10,000.
-    InvalidPartitions,
-    /// No replicas, or more than there are live brokers.
-    InvalidReplicationFactor,
 }
 
 /// All topics.
@@ -94,10 +92,19 @@ impl Topics {
     }
 
     /// Adds a topic whose name is free.
-    pub(crate) fn insert(&mut self, name: &str, id: Uuid, partitions: Vec<Partition>) {
+    pub(crate) fn insert(&mut self, name: &str, id: Uuid, partitions: Vec<Partition>, configs: TopicConfigs) {
         let name: Arc<str> = name.into();
         self.by_id.insert(id, Arc::clone(&name));
-        self.by_name.insert(Arc::clone(&name), Topic { name, id, partitions });
+        self.by_name.insert(Arc::clone(&name), Topic { name, id, partitions, configs });
+    }
+
+    /// The topic whose name differs by nothing but dots and underscores, which metrics cannot tell apart.
+    pub(crate) fn colliding(&self, name: &str) -> Option<&Topic> {
+        let alike = |other: &str| {
+            other.len() == name.len()
+                && other.bytes().zip(name.bytes()).all(|(a, b)| a == b || matches!((a, b), (b'.', b'_') | (b'_', b'.')))
+        };
+        self.iter().find(|topic| &**topic.name() != name && alike(topic.name()))
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {

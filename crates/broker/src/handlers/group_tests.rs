@@ -16,6 +16,7 @@ use ottla_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAss
 use ottla_protocol::primitives::Uuid;
 
 use super::served;
+use crate::cluster::NewTopic;
 use crate::machine::ConnectionId;
 use crate::scenario::{World, body, frame};
 use crate::settings::Settings;
@@ -208,7 +209,7 @@ fn offsets_are_committed_and_fetched_at_every_version() {
     for (commit_version, fetch_version) in (2..=10).map(|version| (version, version)).chain([(2, 1)]) {
         let mut world = World::new(Settings::default());
         let connection = world.connect(1);
-        let id = world.cluster.make_topic("t", Some(2), None).unwrap();
+        let id = world.cluster.make_topic("t", NewTopic { partitions: Some(2), ..NewTopic::default() }).unwrap();
         let (other, by_id) = (Uuid([9; 16]), commit_version >= 10);
         let request = if by_id {
             commit(&[("", other, 0), ("", id, 1), ("", id, 5)])
@@ -299,7 +300,7 @@ fn errors_of_an_offset_fetch_stand_where_the_version_has_room_for_them() {
 fn a_topic_id_that_nobody_knows_comes_last() {
     let mut world = World::new(Settings::default());
     let connection = world.connect(1);
-    let id = world.cluster.make_topic("t", None, None).unwrap();
+    let id = world.cluster.make_topic("t", NewTopic::default()).unwrap();
     let topic = |topic_id| OffsetFetchRequestTopics { name: "", topic_id, partition_indexes: vec![0] };
     let topics = Some(vec![topic(Uuid([9; 16])), topic(id)]);
     let groups = vec![OffsetFetchRequestGroup { group_id: "g", topics, ..Default::default() }];

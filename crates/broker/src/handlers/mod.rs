@@ -2,15 +2,22 @@
 //! answer; queueing, parking and sending are `cluster`'s.
 mod api_versions;
 mod call;
+mod create_topics;
+mod delete_topics;
 mod dispatch;
+mod fetch;
+mod fetch_answer;
 mod find_coordinator;
 mod group_replies;
 mod heartbeat;
+mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_offsets;
 mod metadata;
 mod offset_commit;
 mod offset_fetch;
+mod produce;
 mod sync_group;
 
 #[cfg(test)]
@@ -18,3 +25,4 @@ mod group_tests;
 
 pub(crate) use call::{Answer, Attempt, Call, Handled, Reply};
 pub(crate) use dispatch::{SERVED, abandon, handle, served};
+pub(crate) use fetch::Waiting;

@@ -1,0 +1,172 @@
+//! Fetch: takes a request into its session, waits for enough records, and decides what is answered when. Putting the
+//! answer together is `fetch_answer`'s.
+
+use std::sync::Arc;
+
+use ottla_protocol::error_codes::ErrorCode;
+use ottla_protocol::messages::fetch::{FetchRequest, FetchResponse};
+
+use super::fetch_answer::answer;
+use super::{Answer, Attempt, Call, Handled};
+use crate::cluster::{Cluster, Partition};
+use crate::fetch_sessions::{Asked, Kind, PartitionName};
+use crate::machine::RequestId;
+
+/// A Fetch, decoded, while it waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(super) kind: Kind,
+    pub(super) partitions: Vec<Asked>,
+    pub(super) max_bytes: usize,
+    pub(super) read_committed: bool,
+    min_bytes: usize,
+    until_us: u64,
+    /// By place in `partitions`: not known when the request came. Kafka does not hurry an answer for them.
+    unknown: Vec<bool>,
+}
+
+pub(super) fn handle(cluster: &mut Cluster, call: &Call) -> Handled {
+    let waiting = match call.attempt {
+        Attempt::First => match begin(cluster, call)? {
+            Ok(waiting) => waiting,
+            Err(code) => {
+                return Ok(call.reply(&FetchResponse { error_code: code.0, ..FetchResponse::default() }));
+            }
+        },
+        Attempt::Woken | Attempt::TimedOut => match cluster.fetches.remove(&call.id) {
+            Some(waiting) => waiting,
+            None => return Ok(Answer::Close),
+        },
+    };
+    if call.attempt == Attempt::TimedOut || call.now.mono_us >= waiting.until_us || is_ready(cluster, call, &waiting) {
+        if call.attempt != Attempt::First {
+            forget(cluster, call.id, &waiting);
+        }
+        return Ok(answer(cluster, call, &waiting));
+    }
+    if call.attempt == Attempt::First {
+        for asked in &waiting.partitions {
+            if let Some((topic, partition)) = find(cluster, &asked.name).map(|(topic, _)| (topic, asked.name.partition))
+                && let Some(partition) =
+                    cluster.topics.by_name_mut(&topic).and_then(|topic| topic.partition_mut(partition))
+            {
+                partition.await_change(call.id);
+            }
+        }
+    }
+    let until_us = Some(waiting.until_us);
+    cluster.fetches.insert(call.id, waiting);
+    Ok(Answer::Parked { until_us })
+}
+
+/// The connection of a parked Fetch is gone.
+pub(super) fn abandon(cluster: &mut Cluster, call: &Call) {
+    if let Some(waiting) = cluster.fetches.remove(&call.id) {
+        forget(cluster, call.id, &waiting);
+    }
+}
+
+fn forget(cluster: &mut Cluster, request: RequestId, waiting: &Waiting) {
+    for asked in &waiting.partitions {
+        if let Some((topic, _)) = find(cluster, &asked.name)
+            && let Some(topic) = cluster.topics.by_name_mut(&topic)
+            && let Some(partition) = topic.partition_mut(asked.name.partition)
+        {
+            partition.forget_waiting(request);
+        }
+    }
+}
+
+/// Decodes the request and takes it into its session.
+fn begin(
+    cluster: &mut Cluster,
+    call: &Call,
+) -> Result<Result<Waiting, ErrorCode>, ottla_protocol::primitives::DecodeError> {
+    let request: FetchRequest<'_> = call.decode()?;
+    let name = |topic: &str, id, partition| PartitionName { id, topic: Arc::from(topic), partition };
+    let mut asked = Vec::new();
+    for topic in &request.topics {
+        asked.extend(topic.partitions.iter().map(|partition| Asked {
+            name: name(topic.topic, topic.topic_id, partition.partition),
+            fetch_offset: partition.fetch_offset,
+            current_leader_epoch: partition.current_leader_epoch,
+            last_fetched_epoch: partition.last_fetched_epoch,
+            max_bytes: partition.partition_max_bytes,
+        }));
+    }
+    let mut forgotten = Vec::new();
+    for topic in &request.forgotten_topics_data {
+        forgotten.extend(topic.partitions.iter().map(|partition| name(topic.topic, topic.topic_id, *partition)));
+    }
+    let sessions = cluster.fetch_sessions.entry(call.node).or_default();
+    let uses_topic_ids = call.version >= 13;
+    let opened = sessions.open(call.now, request.session_id, request.session_epoch, uses_topic_ids, asked, &forgotten);
+    let (kind, partitions) = match opened {
+        Ok(opened) => opened,
+        Err(code) => return Ok(Err(code)),
+    };
+    let unknown = partitions.iter().map(|asked| find(cluster, &asked.name).is_none()).collect();
+    let at_least_zero = |number: i32| number.max(0) as usize;
+    Ok(Ok(Waiting {
+        kind,
+        partitions,
+        max_bytes: at_least_zero(request.max_bytes.min(cluster.settings().fetch_max_bytes)),
+        read_committed: request.isolation_level == 1,
+        min_bytes: at_least_zero(request.min_bytes.min(cluster.settings().fetch_max_bytes)),
+        until_us: call.now.after_ms(at_least_zero(request.max_wait_ms) as u64),
+        unknown,
+    }))
+}
+
+/// The partition that a request names, and its topic's name.
+pub(super) fn find<'a>(cluster: &'a Cluster, name: &PartitionName) -> Option<(Arc<str>, &'a Partition)> {
+    let topic = if name.id.is_zero() { cluster.topics().by_name(&name.topic) } else { cluster.topics().by_id(name.id) };
+    let topic = topic?;
+    Some((Arc::clone(topic.name()), topic.partition(name.partition)?))
+}
+
+/// Whether the broker may serve the partition to a client that knows it in this epoch of its leader.
+///
+/// # Errors
+/// `FENCED_LEADER_EPOCH`, `UNKNOWN_LEADER_EPOCH`, `NOT_LEADER_OR_FOLLOWER`: in Kafka's order.
+pub(super) fn check_leader(partition: &Partition, node: i32, current_leader_epoch: i32) -> Result<(), ErrorCode> {
+    if current_leader_epoch >= 0 && current_leader_epoch < partition.leader_epoch() {
+        return Err(ErrorCode::FENCED_LEADER_EPOCH);
+    }
+    if current_leader_epoch > partition.leader_epoch() {
+        return Err(ErrorCode::UNKNOWN_LEADER_EPOCH);
+    }
+    if partition.leader() == Some(node) { Ok(()) } else { Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) }
+}
+
+/// Whether there is enough to answer, or something that the client should know at once.
+fn is_ready(cluster: &Cluster, call: &Call, waiting: &Waiting) -> bool {
+    let (mut bytes, mut known) = (0, false);
+    for (asked, unknown) in waiting.partitions.iter().zip(&waiting.unknown) {
+        if *unknown {
+            continue;
+        }
+        known = true;
+        let Some((_, partition)) = find(cluster, &asked.name) else { return true };
+        let log = partition.log();
+        let offset = asked.fetch_offset;
+        if check_leader(partition, call.node, asked.current_leader_epoch).is_err()
+            || !(log.start_offset()..=log.end_offset()).contains(&offset)
+            || diverges(partition, asked).is_some()
+        {
+            return true;
+        }
+        let most = (asked.max_bytes.max(1) as usize).min(waiting.min_bytes);
+        bytes += log.available(offset, waiting.read_committed, most).min(most);
+    }
+    !known || bytes >= waiting.min_bytes
+}
+
+/// Where the log of a client that last fetched records of another epoch parts from this one (KIP-595): epoch and end.
+pub(super) fn diverges(partition: &Partition, asked: &Asked) -> Option<(i32, i64)> {
+    if asked.last_fetched_epoch < 0 {
+        return None;
+    }
+    let (epoch, end) = partition.log().end_of_epoch(asked.last_fetched_epoch).unwrap_or((-1, -1));
+    (epoch < asked.last_fetched_epoch || end < asked.fetch_offset).then_some((epoch, end))
+}
