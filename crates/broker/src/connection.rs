@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::frame::Frame;
-use crate::handlers::{Call, Reply};
+use crate::handlers::Call;
 
 /// A connection.
 #[derive(Debug)]
@@ -39,8 +39,6 @@ pub(crate) enum Stage {
     Delayed,
     /// Its handler parked it; then it is handled again.
     Parked,
-    /// A fault holds its answer back; then that is sent.
-    Answered(Reply),
     /// A fault keeps it from ever being answered.
     Stuck,
 }

@@ -142,6 +142,7 @@ impl Cluster {
     /// Deletes a topic with its records, and wakes who waits for them; gives whether there was one.
     pub(crate) fn remove_topic(&mut self, name: &str) -> bool {
         let Some(topic) = self.topics.remove(name) else { return false };
+        self.groups.topic_deleted(name);
         for partition in topic.partitions() {
             self.stored_bytes = self.stored_bytes.saturating_sub(partition.log().bytes());
             self.woken.extend(partition.waiting());

@@ -9,7 +9,7 @@ use ottla_protocol::primitives::Uuid;
 
 use super::{Nodes, Topics};
 use crate::connection::{Connection, Current, Stage};
-use crate::control::hooks::{self, After, Before};
+use crate::control::hooks::{self, After, Before, Control};
 use crate::fetch_sessions::FetchSessions;
 use crate::frame::{Frame, Segment};
 use crate::groups::{GroupSettings, Groups};
@@ -36,6 +36,7 @@ pub struct Cluster {
     pub(crate) fetches: BTreeMap<RequestId, handlers::Waiting>,
     pub(crate) decompressor: Decompressor,
     pub(crate) last_producer_id: i64,
+    pub(crate) control: Control,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Requests that wait, and on which connection.
     waiting: BTreeMap<RequestId, ConnectionId>,
@@ -58,6 +59,7 @@ impl Cluster {
         let nodes = Nodes::new(addresses);
         let outputs = nodes.iter().map(|node| Output::Listen { node: node.id }).collect();
         let mut groups = Groups::new(GroupSettings::of(&settings), Random::new(random.next_u64()));
+        let control = Control::new(Random::new(random.next_u64()), settings.request_log);
         groups.set_live(Now::default(), nodes.iter().map(|node| node.id).collect());
         Self {
             settings,
@@ -72,6 +74,7 @@ impl Cluster {
             fetches: BTreeMap::new(),
             decompressor: Decompressor::new(),
             last_producer_id: 0,
+            control,
             connections: BTreeMap::new(),
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -218,7 +221,6 @@ impl Cluster {
                 call.attempt = attempt;
                 self.have_handled(call);
             }
-            Stage::Answered(reply) => self.send(connection, reply),
             Stage::Stuck => self.wait(call, Stage::Stuck, None),
         }
         self.serve(now, connection);
@@ -241,8 +243,8 @@ impl Cluster {
         }
     }
 
-    fn begin(&mut self, call: Call) {
-        match hooks::before(self, &call) {
+    fn begin(&mut self, mut call: Call) {
+        match hooks::before(self, &mut call) {
             Before::Handle => self.have_handled(call),
             Before::Delay { until_us } => self.wait(call, Stage::Delayed, Some(until_us)),
             Before::Answer(answer) => self.settle(call, answer, false),
@@ -264,13 +266,11 @@ impl Cluster {
             Answer::Now(reply) if !handled => self.send(connection, reply),
             Answer::Now(reply) => match hooks::after(self, &call, reply) {
                 After::Send(reply) => self.send(connection, reply),
-                After::Delay { until_us, reply } => self.wait(call, Stage::Answered(reply), Some(until_us)),
                 After::Cut(bytes) => {
                     self.outputs.push_back(Output::Send { connection, segments: vec![Segment::Bytes(bytes)] });
                     self.close(connection);
                 }
                 After::Close => self.close(connection),
-                After::Stuck => self.wait(call, Stage::Stuck, None),
             },
         }
     }

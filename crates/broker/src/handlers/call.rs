@@ -70,6 +70,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// A reply that is nothing but these bytes, its length included.
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
     /// The pieces in the order of the wire.
     pub(crate) fn into_segments(self) -> Vec<Segment> {
         let Self { mut bytes, splits, mut bodies } = self;

@@ -62,4 +62,5 @@ pub(crate) fn abandon(cluster: &mut Cluster, call: &Call) {
     if call.api == ApiKey::Fetch {
         fetch::abandon(cluster, call);
     }
+    cluster.control.abandon(call.id);
 }

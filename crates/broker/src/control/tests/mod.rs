@@ -1,0 +1,4 @@
+//! Faults, the request log and the verbs, in virtual time.
+mod errors;
+mod faults;
+mod verbs;
