@@ -79,11 +79,11 @@ impl Cluster {
         let factor = assignments.first().map_or(0, Vec::len);
         for replicas in assignments {
             let unknown = replicas.iter().find(|id| self.nodes.by_id(**id).is_none());
-            let twice = replicas.iter().enumerate().any(|(place, id)| replicas[..place].contains(id));
+            let twice = replicas.iter().enumerate().find(|(place, id)| replicas[..*place].contains(id));
             let wrong = if replicas.is_empty() {
                 "The manual partition assignment includes an empty replica list.".into()
-            } else if twice {
-                "The manual partition assignment includes a broker more than once.".into()
+            } else if let Some((_, id)) = twice {
+                format!("The manual partition assignment includes the broker {id} more than once.")
             } else if let Some(id) = unknown {
                 format!("The manual partition assignment includes broker {id}, but no such broker is registered.")
             } else if replicas.len() != factor {

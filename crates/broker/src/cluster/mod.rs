@@ -2,6 +2,7 @@
 //!
 //! * [`machine`]: [`Cluster`]: connections, requests, parking, time. [`nodes`]: who lives where. [`topics`]: topics by name
 //!   and id; [`partition`]: replicas, leader and epoch. [`creation`], [`configs`]: what a new topic must fulfil.
+mod access;
 mod configs;
 mod creation;
 mod machine;
@@ -12,6 +13,7 @@ mod topics;
 #[cfg(test)]
 mod tests;
 
+pub use access::AppendError;
 pub use configs::TopicConfigs;
 pub use creation::{CreateError, NewTopic};
 pub use machine::Cluster;

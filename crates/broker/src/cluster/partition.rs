@@ -19,7 +19,9 @@ pub struct Partition {
 impl Partition {
     pub(crate) fn new(replicas: Vec<i32>) -> Self {
         let leader = replicas.first().copied();
-        Self { leader, replicas, leader_epoch: 0, log: Log::default(), waiting: BTreeSet::new() }
+        let mut log = Log::default();
+        log.begin_epoch(0);
+        Self { leader, replicas, leader_epoch: 0, log, waiting: BTreeSet::new() }
     }
 
     /// The brokers that hold it, the preferred leader first.
@@ -41,6 +43,7 @@ impl Partition {
     pub(crate) fn set_leader(&mut self, leader: Option<i32>) {
         self.leader = leader;
         self.leader_epoch += 1;
+        self.log.begin_epoch(self.leader_epoch);
     }
 
     pub(crate) fn log(&self) -> &Log {

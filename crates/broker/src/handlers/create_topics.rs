@@ -71,7 +71,8 @@ fn make(cluster: &mut Cluster, topic: &CreatableTopic<'_>, validate_only: bool) 
     let replicas = cluster.check_new_topic(topic.name, &new).map_err(|error| refused(topic.name, &error))?;
     let configs = new.configs.clone();
     let id = if validate_only {
-        Uuid::ZERO
+        // Kafka answers with an id that it then forgets.
+        Uuid(cluster.random.bytes16())
     } else {
         cluster.make_topic(topic.name, new).map_err(|error| refused(topic.name, &error))?
     };
@@ -163,6 +164,7 @@ fn told<'a>(name: &'a str, result: &'a Result<Made, Refused>) -> CreatableTopicR
                 num_partitions: made.partitions,
                 replication_factor: made.replication_factor,
                 configs: Some(made.configs.all().map(config).collect()),
+                error_message: None,
                 ..CreatableTopicResult::default()
             }
         }

@@ -152,7 +152,7 @@ fn is_ready(cluster: &Cluster, call: &Call, waiting: &Waiting) -> bool {
         let offset = asked.fetch_offset;
         if check_leader(partition, call.node, asked.current_leader_epoch).is_err()
             || !(log.start_offset()..=log.end_offset()).contains(&offset)
-            || diverges(partition, asked).is_some()
+            || diverges(partition, asked) != Ok(None)
         {
             return true;
         }
@@ -163,10 +163,16 @@ fn is_ready(cluster: &Cluster, call: &Call, waiting: &Waiting) -> bool {
 }
 
 /// Where the log of a client that last fetched records of another epoch parts from this one (KIP-595): epoch and end.
-pub(super) fn diverges(partition: &Partition, asked: &Asked) -> Option<(i32, i64)> {
+///
+/// # Errors
+/// `OFFSET_OUT_OF_RANGE` for an epoch that the log does not know yet.
+pub(super) fn diverges(partition: &Partition, asked: &Asked) -> Result<Option<(i32, i64)>, ErrorCode> {
     if asked.last_fetched_epoch < 0 {
-        return None;
+        return Ok(None);
     }
-    let (epoch, end) = partition.log().end_of_epoch(asked.last_fetched_epoch).unwrap_or((-1, -1));
-    (epoch < asked.last_fetched_epoch || end < asked.fetch_offset).then_some((epoch, end))
+    match partition.log().end_of_epoch(asked.last_fetched_epoch) {
+        None => Err(ErrorCode::OFFSET_OUT_OF_RANGE),
+        Some((epoch, end)) if epoch < asked.last_fetched_epoch || end < asked.fetch_offset => Ok(Some((epoch, end))),
+        Some(_) => Ok(None),
+    }
 }

@@ -100,6 +100,8 @@ fn fill(
     part: &mut Part,
 ) -> Result<(), ErrorCode> {
     let Some((_, partition)) = find(cluster, &asked.name) else {
+        // Kafka says null for all other errors.
+        part.data.aborted_transactions = Some(Vec::new());
         let by_id = call.version >= 13 && cluster.topics().by_id(asked.name.id).is_none();
         return Err(if by_id { ErrorCode::UNKNOWN_TOPIC_ID } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION });
     };
@@ -114,7 +116,7 @@ fn fill(
         return Err(code);
     }
     let log = partition.log();
-    let diverging = diverges(partition, asked);
+    let diverging = diverges(partition, asked)?;
     if diverging.is_none() {
         let most = left.min(asked.max_bytes.max(0) as usize);
         let read = log.read(asked.fetch_offset, most, first, waiting.read_committed)?;

@@ -39,6 +39,9 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call) -> Handled {
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
+            if !seen.remove(&(topic.name, asked.partition_index)) {
+                continue;
+            }
             let found = if twice.contains(&(topic.name, asked.partition_index)) {
                 Err(ErrorCode::INVALID_REQUEST)
             } else {

@@ -11,13 +11,16 @@ use crate::cluster::{Cluster, Partition, Topic};
 
 /// All operations on a topic and on the cluster, as bits: what Kafka answers without an authorizer.
 const TOPIC_OPERATIONS: i32 = 0x0df8;
-const CLUSTER_OPERATIONS: i32 = 0x1eb0 | 0x2000;
+const CLUSTER_OPERATIONS: i32 = 0x1fa0;
 
 pub(super) fn handle(cluster: &mut Cluster, call: &Call) -> Handled {
     let request: MetadataRequest<'_> = call.decode()?;
     // Version 0 has no null: an empty list asks for all.
     let all = request.topics.as_ref().is_none_or(|topics| call.version == 0 && topics.is_empty());
     let asked = if all { Vec::new() } else { request.topics.unwrap_or_default() };
+    if call.version < 12 && asked.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_zero()) {
+        return Ok(call.reply(&refused(&asked)));
+    }
     for topic in &asked {
         if let Some(name) = topic.name
             && cluster.settings().auto_create_topics
@@ -52,6 +55,22 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call) -> Handled {
     Ok(call.reply(&response))
 }
 
+/// Before version 12 topics cannot be asked for by id.
+fn refused<'a>(asked: &[MetadataRequestTopic<'a>]) -> MetadataResponse<'a> {
+    let topic = |asked: &MetadataRequestTopic<'a>| MetadataResponseTopic {
+        error_code: ErrorCode::INVALID_REQUEST.0,
+        name: asked.name.or(Some("")),
+        topic_id: asked.topic_id,
+        ..MetadataResponseTopic::default()
+    };
+    MetadataResponse {
+        cluster_id: None,
+        controller_id: -1,
+        topics: asked.iter().map(topic).collect(),
+        ..MetadataResponse::default()
+    }
+}
+
 fn found<'a>(
     cluster: &'a Cluster,
     asked: &MetadataRequestTopic<'a>,
@@ -70,6 +89,7 @@ fn found<'a>(
             // Before version 12 a name may not be null.
             name: asked.name.or(if version < 12 { Some("") } else { None }),
             topic_id: asked.topic_id,
+            topic_authorized_operations: if asked.name.is_some() { operations } else { i32::MIN },
             ..MetadataResponseTopic::default()
         },
     }

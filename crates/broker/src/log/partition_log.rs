@@ -148,9 +148,7 @@ impl Log {
         };
         self.producers.appended(&header, base_offset);
         self.transactions.appended(&header, stored.bytes());
-        if self.epochs.last().is_none_or(|(epoch, _)| *epoch < leader_epoch) {
-            self.epochs.push((leader_epoch, base_offset));
-        }
+        self.begin_epoch(leader_epoch);
         self.end_offset = header.next_offset();
         self.bytes += stored.range.len() as u64;
         self.batches.push_back(stored);
@@ -212,11 +210,23 @@ impl Log {
         Ok(read)
     }
 
-    /// The end of the records of `epoch` or of the last one before it, and that epoch; `None` where there is none.
+    /// Where the records of `epoch`, or of the last one before it, end, and that epoch; `None` for an epoch that is
+    /// yet to come.
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
-        let place = self.epochs.partition_point(|(known, _)| *known <= epoch);
-        let (known, _) = self.epochs.get(place.checked_sub(1)?)?;
-        Some((*known, self.epochs.get(place).map_or(self.end_offset, |(_, start)| *start)))
+        let behind = self.epochs.partition_point(|(known, _)| *known <= epoch);
+        let floor = behind.checked_sub(1).and_then(|place| self.epochs.get(place)).map(|(known, _)| *known);
+        match self.epochs.get(behind) {
+            Some((_, start)) => Some((floor.unwrap_or(epoch), *start)),
+            None if floor == Some(epoch) => Some((epoch, self.end_offset)),
+            None => None,
+        }
+    }
+
+    /// A leader of this epoch begins to append.
+    pub(crate) fn begin_epoch(&mut self, epoch: i32) {
+        if self.epochs.last().is_none_or(|(last, _)| *last < epoch) {
+            self.epochs.push((epoch, self.end_offset));
+        }
     }
 
     /// The leader epoch of the record at `offset`.
