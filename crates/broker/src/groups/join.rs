@@ -119,7 +119,7 @@ impl Group {
             return Ok(());
         }
         if let Err(error) = self.validate_member(request.member_id, request.group_instance_id) {
-            return Err(JoinReply { protocol_name: None, ..JoinReply::error(error, request.member_id) });
+            return Err(JoinReply::error(error, request.member_id));
         }
         let unchanged = self.member(request.member_id).is_some_and(|member| member.matches(&request.protocols));
         let answered_at_once = match self.state {
@@ -135,21 +135,18 @@ impl Group {
         if answered_at_once {
             return Err(self.join_reply_by_role(request.member_id));
         }
-        self.update_member(turn, join, request.member_id);
+        self.update_member(join, request.member_id);
         self.rebalance_or_complete(turn);
         Ok(())
     }
 
-    fn update_member(&mut self, turn: &mut Turn<'_>, join: &Join<'_, '_>, member_id: &str) {
+    fn update_member(&mut self, join: &Join<'_, '_>, member_id: &str) {
         let request = join.request;
         let Some(member) = self.member_mut(member_id) else { return };
-        // An older JoinGroup of the same member stays without an answer in Kafka (its future is forgotten). Here its
-        // connection could then never be used again, so it is told to come again.
-        let superseded = JoinReply::error(ErrorCode::REBALANCE_IN_PROGRESS, member_id);
-        answer_join(turn.answers, &mut member.awaiting_join, superseded);
         member.offered = offered(&request.protocols);
         member.rebalance_timeout_ms = request.rebalance_timeout_ms;
         member.session_timeout_ms = request.session_timeout_ms;
+        // An older JoinGroup of the same member is never answered, as in Kafka.
         member.awaiting_join = Some(join.ticket);
     }
 
@@ -181,7 +178,7 @@ impl Group {
     fn replace_static_member(&mut self, turn: &mut Turn<'_>, join: &Join<'_, '_>, old_id: &str, new_id: String) {
         let old_leader = self.leader.clone();
         let Some(member) = self.member_mut(old_id) else { return };
-        let fenced = JoinReply { protocol_name: None, ..JoinReply::error(ErrorCode::FENCED_INSTANCE_ID, old_id) };
+        let fenced = JoinReply::error(ErrorCode::FENCED_INSTANCE_ID, old_id);
         answer_join(turn.answers, &mut member.awaiting_join, fenced);
         answer_sync(turn.answers, &mut member.awaiting_sync, SyncReply::error(ErrorCode::FENCED_INSTANCE_ID));
         member.member_id.clone_from(&new_id);
@@ -190,7 +187,7 @@ impl Group {
             self.leader = Some(new_id.clone());
         }
         self.renew_session(turn, &new_id);
-        self.update_member(turn, join, &new_id);
+        self.update_member(join, &new_id);
         match self.state {
             GroupState::Stable if self.select_protocol() == self.protocol_name => {
                 self.store();

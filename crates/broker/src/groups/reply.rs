@@ -38,7 +38,7 @@ pub struct JoinReply {
     pub generation_id: i32,
     /// The group's protocol type.
     pub protocol_type: Option<Arc<str>>,
-    /// The chosen protocol. Refusals carry an empty name or none, as Kafka's do.
+    /// The chosen protocol.
     pub protocol_name: Option<Arc<str>>,
     /// The leader's member id.
     pub leader: String,
@@ -57,7 +57,7 @@ impl JoinReply {
             error,
             generation_id: -1,
             protocol_type: None,
-            protocol_name: Some("".into()),
+            protocol_name: None,
             leader: String::new(),
             skip_assignment: false,
             member_id: member_id.to_owned(),

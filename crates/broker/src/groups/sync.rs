@@ -1,7 +1,7 @@
 //! SyncGroup and Heartbeat.
 
 use super::coordinator::Groups;
-use super::group::{Group, answer_sync};
+use super::group::Group;
 use super::reply::{Answer, Reply, SyncReply, Ticket};
 use super::state::GroupState;
 use crate::machine::Now;
@@ -62,9 +62,7 @@ impl Groups {
                 return Some(group.sync_reply(request.member_id));
             }
             if let Some(member) = group.member_mut(request.member_id) {
-                // As with JoinGroup: a SyncGroup that a later one supersedes is sent away, not forgotten.
-                let superseded = SyncReply::error(ErrorCode::REBALANCE_IN_PROGRESS);
-                answer_sync(turn.answers, &mut member.awaiting_sync, superseded);
+                // An older SyncGroup of the same member is never answered, as in Kafka.
                 member.awaiting_sync = Some(ticket);
             }
             if group.is_leader(request.member_id) {

@@ -26,6 +26,7 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call) -> Handled {
             FindCoordinatorResponse { error_code, error_message, node_id, host: &host, port, ..Default::default() };
         return Ok(call.reply(&response));
     }
+    let knows_type = CoordinatorType::from_key_type(request.key_type).is_some();
     let places: Vec<_> = request
         .coordinator_keys
         .iter()
@@ -37,14 +38,15 @@ pub(super) fn handle(cluster: &mut Cluster, call: &Call) -> Handled {
         host,
         port: *port,
         error_code: error.0,
-        error_message: Some(""),
+        // The text is that of a request that Kafka cannot make sense of; a key that it refuses has none.
+        error_message: Some(if knows_type { "" } else { message(*error) }),
     });
     Ok(call.reply(&FindCoordinatorResponse { coordinators: coordinators.collect(), ..Default::default() }))
 }
 
 fn find<'c>(cluster: &'c Cluster, version: i16, key_type: i8, key: &str) -> Result<&'c Node, ErrorCode> {
     let kind = CoordinatorType::from_key_type(key_type).ok_or(ErrorCode::INVALID_REQUEST)?;
-    if kind == CoordinatorType::Share && version < KNOWS_SHARE {
+    if kind == CoordinatorType::Share && (version < KNOWS_SHARE || !is_share_key(key)) {
         return Err(ErrorCode::INVALID_REQUEST);
     }
     let node = cluster.groups.coordinator(kind, key).and_then(|id| cluster.nodes().by_id(id));
@@ -56,6 +58,17 @@ fn message(error: ErrorCode) -> &'static str {
     match error {
         ErrorCode::NONE => "NONE",
         ErrorCode::COORDINATOR_NOT_AVAILABLE => "The coordinator is not available.",
-        other => other.name(),
+        _ => {
+            "This most likely occurs because of a request being malformed by the client library or the message was sent \
+             to an incompatible broker. See the broker logs for more details."
+        }
     }
+}
+
+/// Whether the key names a partition of a share group: `group:topic id:partition`.
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let partition = parts.next().is_some_and(|partition| partition.parse::<u32>().is_ok());
+    let id = parts.next().is_some_and(|id| id.len() == 22);
+    partition && id && parts.next().is_some_and(|group| !group.is_empty())
 }

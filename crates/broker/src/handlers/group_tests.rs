@@ -168,7 +168,7 @@ fn coordinators_are_found_at_every_version() {
         }
     }
     assert!(homes.iter().all(|home| *home == homes[0] && home.1 == 9091 + home.0), "{homes:?}");
-    for (version, key_type) in [(5, 2), (3, 7)] {
+    for (version, key_type) in [(5, 2), (6, 2), (6, 7), (3, 7)] {
         let request = FindCoordinatorRequest {
             key_type,
             coordinator_keys: if version >= 4 { vec!["k"] } else { Vec::new() },

@@ -142,3 +142,15 @@ fn an_administrator_removes_static_members_by_instance() {
     assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::UNKNOWN_MEMBER_ID]);
     assert_eq!(scene.group().state, GroupState::Empty);
 }
+
+#[test]
+fn a_join_that_a_later_one_of_the_same_member_supersedes_is_never_answered() {
+    let mut scene = Scene::new();
+    let (a, b) = scene.two();
+    let first = scene.send_join(Client { member_id: &a, ..Client::default() });
+    let second = scene.send_join(Client { member_id: &a, ..Client::default() });
+    scene.join(Client { member_id: &b, ..Client::default() });
+    assert_eq!(scene.joined(second).unwrap().generation_id, 3);
+    scene.pass_ms(100_000);
+    assert_eq!(scene.joined(first), None);
+}
