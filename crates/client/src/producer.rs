@@ -32,17 +32,8 @@ pub enum AppendError {
         /// Reports that wait.
         reports: usize,
     },
-    /// The record is larger than `message.max.bytes`.
-    TooLarge {
-        /// Its size in bytes.
-        size: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// The topic has no such partition.
-    UnknownPartition,
-    /// The brokers refuse the topic with this code.
-    Topic(i16),
+    /// The record will not do: it is too large, or the brokers have no such topic or partition for it.
+    Refused(Error),
 }
 
 /// What callers share with the machine.
@@ -153,15 +144,13 @@ impl<A: Send + 'static> Producer<A> {
 
     #[cold]
     fn refused(&self, refused: Refused) -> AppendError {
-        match refused {
-            Refused::Closed | Refused::Fatal | Refused::Needs(_) => match self.failure() {
-                Some(error) => AppendError::Fatal(error),
-                None => AppendError::Closed,
-            },
-            Refused::Full { reports } => AppendError::Full { reports },
-            Refused::TooLarge { size, limit } => AppendError::TooLarge { size, limit },
-            Refused::UnknownPartition => AppendError::UnknownPartition,
-            Refused::Topic(code) => AppendError::Topic(code),
+        if let Refused::Full { reports } = refused {
+            return AppendError::Full { reports };
+        }
+        match (refused.error(), self.failure()) {
+            (Some(error), _) => AppendError::Refused(error),
+            (None, Some(error)) => AppendError::Fatal(error),
+            (None, None) => AppendError::Closed,
         }
     }
 

@@ -132,7 +132,7 @@ fn keys_choose_partitions_nulls_and_sizes_survive() {
     producer.start_flush();
     assert!(producer.wait_until_drained(Instant::now() + PATIENCE), "{missing:?}");
     let missing = producer.append(&new_record(&topic.name, 99, None, None), None, &mut Contention::wait);
-    assert_eq!(missing, Err((AppendError::UnknownPartition, None)));
+    assert_eq!(missing, Err((AppendError::Refused(Kind::UnknownPartition.into()), None)));
     let consumer = Consumer::new(consumer_settings(&bootstrap(), &[]), queued()).unwrap();
     assign(&consumer, &topic.name, 0..4, StartOffset::Beginning);
     let mut read: Vec<_> = (0..values.len()).map(|_| next(&consumer).unwrap().value).collect();

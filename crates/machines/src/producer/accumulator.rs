@@ -13,11 +13,11 @@ use super::batch::{Sealed, UNASSIGNED};
 use super::chunks::{LINKED_FROM, Pool, size_of};
 pub use super::open_batch::NewRecord;
 use super::open_batch::{CHUNKS, Linked, OpenBatch, Short};
-use super::partitioner::{self, Choice};
+use super::partitioner;
 use super::reports::Reports;
 use super::unassigned;
 use crate::config::{Partitioner, ProducerSettings};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::machine::Chunk;
 use crate::random::Random;
 
@@ -64,6 +64,22 @@ pub enum Refused {
     /// The brokers say that the topic does not exist, or that it may not be used: their code.
     Topic(i16),
     Needs(Needs),
+}
+
+impl Refused {
+    /// What the caller is told of a record that will not do (E21); `None` for what is not the record's fault.
+    pub fn error(self) -> Option<Error> {
+        const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+        const INVALID_TOPIC_EXCEPTION: i16 = 17;
+        match self {
+            Refused::TooLarge { .. } => Some(Kind::MessageSizeTooLarge.into()),
+            Refused::UnknownPartition => Some(Kind::UnknownPartition.into()),
+            // As in the original, where both mean that there is no such topic; a report tells which.
+            Refused::Topic(UNKNOWN_TOPIC_OR_PARTITION | INVALID_TOPIC_EXCEPTION) => Some(Kind::UnknownTopic.into()),
+            Refused::Topic(code) => Some(Error::broker(code)),
+            Refused::Closed | Refused::Fatal | Refused::Full { .. } | Refused::Needs(_) => None,
+        }
+    }
 }
 
 /// What a caller made outside the lock. What is not taken stays here, to be dropped outside.
@@ -229,14 +245,11 @@ impl<A> Accumulator<A> {
             && bound < LINKED_FROM
             && (attachment.is_none() || self.attachments.has_room())
         {
-            let partition = match u32::try_from(record.partition) {
-                Ok(partition) => partition,
-                Err(_) => match partitioner::choose(self.partitioner, record.key, open.len() as u32) {
-                    Choice::Partition(partition) => partition,
-                    Choice::Any if self.sticky => topic.sticky,
-                    Choice::Any => partitioner::draw(&mut self.random, available, open.len() as u32),
-                },
-            };
+            let count = open.len() as u32;
+            let partition = partitioner::partition(self.partitioner, record.partition, record.key, count, || {
+                let stays = self.sticky && open[topic.sticky as usize].count > 0;
+                partitioner::stay_or_draw(stays, &mut topic.sticky, &mut self.random, available, count)
+            });
             if let Some(batch) = open.get_mut(partition as usize)
                 && batch.count > 0
                 && batch.count < self.batch_messages
@@ -288,20 +301,11 @@ impl<A> Accumulator<A> {
             Target::Refused(code) => return Err(Refused::Topic(*code)),
         };
         let count = open.len() as u32;
-        let partition = match u32::try_from(record.partition) {
-            Ok(partition) if partition < count => partition,
-            Ok(_) => return Err(Refused::UnknownPartition),
-            Err(_) => match partitioner::choose(self.partitioner, record.key, count) {
-                Choice::Partition(partition) => partition,
-                Choice::Any => {
-                    if !self.sticky || open[topic.sticky as usize].count == 0 {
-                        topic.sticky = partitioner::draw(&mut self.random, available, count);
-                    }
-                    topic.sticky
-                }
-            },
-        };
-        let batch = &mut open[partition as usize];
+        let partition = partitioner::partition(self.partitioner, record.partition, record.key, count, || {
+            let stays = self.sticky && open[topic.sticky as usize].count > 0;
+            partitioner::stay_or_draw(stays, &mut topic.sticky, &mut self.random, available, count)
+        });
+        let Some(batch) = open.get_mut(partition as usize) else { return Err(Refused::UnknownPartition) };
         let size = batch.measure(record);
         if size.total + RECORD_OVERHEAD > self.message_max_bytes {
             let bytes = record.key.map_or(0, <[u8]>::len) + counted + record.headers.bytes.len() + RECORD_OVERHEAD;

@@ -34,6 +34,34 @@ pub fn choose(partitioner: Partitioner, key: Option<&[u8]>, count: u32) -> Choic
     }
 }
 
+/// The partition of a record among `count` (at least 1): the one that it asks for, which may not exist; its key's; or what
+/// `any` says.
+#[inline(always)]
+pub fn partition(
+    partitioner: Partitioner,
+    asked: i32,
+    key: Option<&[u8]>,
+    count: u32,
+    any: impl FnOnce() -> u32,
+) -> u32 {
+    match u32::try_from(asked) {
+        Ok(partition) => partition,
+        Err(_) => match choose(partitioner, key, count) {
+            Choice::Partition(partition) => partition,
+            Choice::Any => any(),
+        },
+    }
+}
+
+/// The partition of a record that may go to any: the last one's, or one that is drawn and noted.
+#[inline]
+pub fn stay_or_draw(stays: bool, sticky: &mut u32, random: &mut Random, available: &[u32], count: u32) -> u32 {
+    if !stays {
+        *sticky = draw(random, available, count);
+    }
+    *sticky
+}
+
 /// Draws a partition: one with a leader, if there is any.
 pub fn draw(random: &mut Random, available: &[u32], count: u32) -> u32 {
     match available.len() {

@@ -8,7 +8,7 @@ use super::attachments::{NONE, Place};
 use super::batch::Batch;
 use super::chunks::{LARGEST, LINKED_FROM, Pool};
 use super::open_batch::{CHUNKS, NewRecord, OpenBatch};
-use super::partitioner::{self, Choice};
+use super::partitioner;
 use super::sender::Sender;
 use super::unassigned;
 use crate::machine::Chunk;
@@ -26,27 +26,24 @@ pub(super) fn place(sender: &mut Sender, number: usize, batch: &Batch) -> (Vec<B
     let available = sender.topics[number].available.clone();
     let limit = sender.settings.batch_size.min(sender.settings.message_max_bytes);
     let most = u32::try_from(sender.settings.batch_num_messages).unwrap_or(u32::MAX);
-    let mut sticky = None;
+    let (partitioner, sticks) = (sender.settings.partitioner, sender.settings.sticky_linger_us > 0);
+    // Records without a key stay with one partition, drawn by the first of them.
+    let (mut sticky, mut drawn) = (0, false);
     let mut filling: BTreeMap<i32, Filling> = BTreeMap::new();
     let mut unknown: BTreeMap<i32, Filling> = BTreeMap::new();
     let mut done: Vec<(i32, Filling)> = Vec::new();
     let records = batch.original.chunks().iter().flat_map(|chunk| unassigned::records(&name, chunk));
     for (record, ticket) in records {
-        let partition = match u32::try_from(record.partition) {
-            Ok(partition) if partition >= count => {
-                let entry = unknown.entry(record.partition).or_insert_with(|| filling_since(batch));
-                append(entry, &record, ticket);
-                continue;
-            }
-            Ok(partition) => partition,
-            Err(_) => match partitioner::choose(sender.settings.partitioner, record.key, count) {
-                Choice::Partition(partition) => partition,
-                Choice::Any if sender.settings.sticky_linger_us > 0 => {
-                    *sticky.get_or_insert_with(|| partitioner::draw(&mut sender.random, &available, count))
-                }
-                Choice::Any => partitioner::draw(&mut sender.random, &available, count),
-            },
-        } as i32;
+        let partition = partitioner::partition(partitioner, record.partition, record.key, count, || {
+            let stays = sticks && std::mem::replace(&mut drawn, true);
+            partitioner::stay_or_draw(stays, &mut sticky, &mut sender.random, &available, count)
+        });
+        if partition >= count {
+            let entry = unknown.entry(record.partition).or_insert_with(|| filling_since(batch));
+            append(entry, &record, ticket);
+            continue;
+        }
+        let partition = partition as i32;
         let entry = filling.entry(partition).or_insert_with(|| filling_since(batch));
         let size = entry.records.measure(&record).total;
         let chunks_left = entry.records.chunks.capacity() - entry.records.chunks.len();

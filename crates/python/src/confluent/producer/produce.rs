@@ -3,7 +3,6 @@
 use std::cell::Cell;
 
 use ottla::{AppendError, NewRecord};
-use ottla_machines::error::{Error, Kind};
 use ottla_protocol::records::EncodedHeaders;
 use pyo3::exceptions::{PyBufferError, PyRuntimeError};
 use pyo3::ffi;
@@ -104,20 +103,9 @@ fn refuse(
         AppendError::Full { reports } => {
             PyBufferError::new_err(format!("Local: Queue full: {reports} delivery reports wait for poll()"))
         }
-        AppendError::Fatal(error) => error::raise(py, WHAT, &error),
-        AppendError::TooLarge { .. } => error::raise(py, WHAT, &Error::broker(MESSAGE_TOO_LARGE)),
-        AppendError::UnknownPartition => error::raise(py, WHAT, &Error::new(Kind::UnknownPartition)),
-        AppendError::Topic(UNKNOWN_TOPIC_OR_PARTITION | INVALID_TOPIC) => {
-            error::raise(py, WHAT, &Error::new(Kind::UnknownTopic))
-        }
-        AppendError::Topic(code) => error::raise(py, WHAT, &Error::broker(code)),
+        AppendError::Fatal(error) | AppendError::Refused(error) => error::raise(py, WHAT, &error),
     })
 }
-
-// Broker codes that the original shows as something of its own.
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
-const MESSAGE_TOO_LARGE: i16 = 10;
-const INVALID_TOPIC: i16 = 17;
 
 const DOC: &std::ffi::CStr = c"produce($self, topic, value=None, key=None, partition=-1, callback=None, on_delivery=None, timestamp=0, headers=None)\n--\n\n\
 Queue a record for `topic` and return.\n\nstr is sent as UTF-8. `partition` -1 leaves the choice to the partitioner. `callback` (or `on_delivery`) is called with\n\
