@@ -318,6 +318,7 @@ impl<S: Side> Driver<S> {
                 Input::Connected { connection }
             }
             Progress::Frame(frame) => Input::Response { connection, frame },
+            Progress::Written => Input::Written { connection },
             Progress::Ended(cause) => {
                 self.connections.remove(&connection);
                 Input::Disconnected { connection, cause }
@@ -337,7 +338,7 @@ impl<S: Side> Driver<S> {
                         machine.handle(now, Input::Connected { connection });
                     }
                     Progress::Frame(frame) => machine.handle(now, Input::Response { connection, frame }),
-                    ended_by @ Progress::Ended(_) => ended.push((connection, ended_by)),
+                    other @ (Progress::Ended(_) | Progress::Written) => ended.push((connection, other)),
                 });
             }
         }
@@ -440,24 +441,23 @@ impl<S: Side> Driver<S> {
 
     fn write(&mut self, now: Now) {
         let mut budget = WRITE_A_TURN;
-        let mut ended = Vec::new();
+        let mut told = Vec::new();
         let first = self.write_first;
         for half in [(Bound::Included(first), Bound::Unbounded), (Bound::Unbounded, Bound::Excluded(first))] {
             for (&connection, found) in self.connections.range_mut(half) {
                 let left = budget;
-                if let Some(progress) = found.write(&mut budget) {
-                    ended.push((connection, progress));
-                }
+                found.write(&mut budget, &mut |progress| told.push((connection, progress)));
                 if left > 0 && budget == 0 {
                     // Whoever used up this turn is the last of the next: a fast broker starves no other (E4).
                     self.write_first = ConnectionId(connection.0 + 1);
                 }
             }
         }
-        if !ended.is_empty() {
-            for (connection, progress) in ended {
+        if !told.is_empty() {
+            for (connection, progress) in told {
                 self.report(now, connection, progress);
             }
+            // What follows from it is carried out in another turn.
             self.shared.edge.wake();
         }
     }

@@ -155,12 +155,23 @@ impl Body {
 pub struct OutgoingFrame {
     fields: Vec<u8>,
     bodies: Vec<(usize, Arc<Body>)>,
+    unanswered: bool,
 }
 
 impl OutgoingFrame {
     /// `bodies` are cut in at their positions in `fields`, which begin with the length of the whole.
     pub fn new(fields: Vec<u8>, bodies: Vec<(usize, Arc<Body>)>) -> Self {
-        Self { fields, bodies }
+        Self { fields, bodies, unanswered: false }
+    }
+
+    /// The same, as one that the broker will not answer: the driver tells by [`Input::Written`] when it is written.
+    pub fn into_unanswered(self) -> Self {
+        Self { unanswered: true, ..self }
+    }
+
+    /// Whether the machine waits for [`Input::Written`].
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered
     }
 
     /// Bytes on the wire, length prefix included.
@@ -212,9 +223,22 @@ pub enum DisconnectCause {
 #[derive(Debug)]
 pub enum Input<C> {
     Command(C),
-    Connected { connection: ConnectionId },
-    Disconnected { connection: ConnectionId, cause: DisconnectCause },
-    Response { connection: ConnectionId, frame: Frame },
+    Connected {
+        connection: ConnectionId,
+    },
+    Disconnected {
+        connection: ConnectionId,
+        cause: DisconnectCause,
+    },
+    Response {
+        connection: ConnectionId,
+        frame: Frame,
+    },
+    /// The system took the last byte of the oldest request that the broker will not answer
+    /// ([`OutgoingFrame::is_unanswered`]) and that was not told of yet.
+    Written {
+        connection: ConnectionId,
+    },
     Computed(Computed),
 }
 

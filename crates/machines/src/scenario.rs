@@ -44,6 +44,8 @@ impl Asked {
 pub(crate) struct Described {
     pub(crate) error: i16,
     pub(crate) leaders: Vec<(i32, i32)>,
+    /// How often it was deleted and made anew, each time under another id.
+    pub(crate) incarnation: u8,
 }
 
 /// See the module.
@@ -63,6 +65,8 @@ pub(crate) struct Scenario {
     /// The highest version of an API that the brokers speak, where it is not ours.
     pub(crate) caps: BTreeMap<ApiKey, i16>,
     pub(crate) next_producer_id: i64,
+    /// No request is written whole until the test says so.
+    pub(crate) full_sockets: bool,
     contexts: Contexts,
 }
 
@@ -81,12 +85,13 @@ impl Scenario {
             metadata_requests: 0,
             caps: BTreeMap::new(),
             next_producer_id: 1000,
+            full_sockets: false,
             contexts: Contexts::default(),
         }
     }
 
     pub(crate) fn topic(&mut self, name: &str, leaders: &[(i32, i32)]) {
-        self.topics.insert(name.to_owned(), Described { error: 0, leaders: leaders.to_vec() });
+        self.topics.insert(name.to_owned(), Described { error: 0, leaders: leaders.to_vec(), incarnation: 0 });
     }
 
     pub(crate) fn command(&mut self, command: Command) {
@@ -114,6 +119,9 @@ impl Scenario {
                     self.asked.retain(|asked| asked.connection != connection);
                 }
                 Output::Send { connection, request, .. } => {
+                    if request.is_unanswered() && !self.full_sockets {
+                        self.machine.handle(self.now, Input::Written { connection });
+                    }
                     self.sent(connection, request.parts().collect::<Vec<_>>().concat())
                 }
                 Output::Compute(job) => {
@@ -239,6 +247,7 @@ fn answer_topic<'a>(name: &'a str, described: Option<&Described>) -> MetadataRes
             ..Default::default()
         };
     };
+    id[15] ^= described.incarnation;
     let partition = |(index, (leader_id, leader_epoch)): (usize, &(i32, i32))| MetadataResponsePartition {
         partition_index: index as i32,
         leader_id: *leader_id,

@@ -55,6 +55,8 @@ impl From<&ConnectionSettings> for SocketOptions {
 pub(crate) enum Progress {
     Connected,
     Frame(Frame),
+    /// A request that will not be answered was taken by the system.
+    Written,
     /// The last of a connection.
     Ended(DisconnectCause),
 }
@@ -170,30 +172,30 @@ impl Connection {
 
     /// Writes what the socket takes, at most `budget` bytes (which is lessened). Reading is a turn of its own, so that the
     /// requests made of this turn's responses go out in this turn.
-    pub(crate) fn write(&mut self, budget: &mut usize) -> Option<Progress> {
-        let Self { state: State::Connected(open), outgoing, written, waker, .. } = self else { return None };
+    pub(crate) fn write(&mut self, budget: &mut usize, report: &mut impl FnMut(Progress)) {
+        let Self { state: State::Connected(open), outgoing, written, waker, .. } = self else { return };
         let mut context = Context::from_waker(waker);
         while *budget > 0 && !outgoing.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = gather(outgoing, *written, &mut slices);
             let cause = match Pin::new(&mut open.stream).poll_write_vectored(&mut context, &slices[..count]) {
-                Poll::Pending => return None,
+                Poll::Pending => return,
                 Poll::Ready(Ok(0)) => DisconnectCause::Closed,
                 Poll::Ready(Ok(bytes)) => {
                     *budget = budget.saturating_sub(bytes);
                     *written += bytes;
-                    forget_written(outgoing, written);
+                    forget_written(outgoing, written, report);
                     continue;
                 }
                 Poll::Ready(Err(error)) => cause(&error),
             };
-            return Some(self.end(cause));
+            report(self.end(cause));
+            return;
         }
         if !self.outgoing.is_empty() {
             // The turn's budget ends here, not the work: come back.
             self.waker.wake_by_ref();
         }
-        None
     }
 
     /// Clears the signal and goes on with connecting and reading, at most 256 KiB.
@@ -256,12 +258,14 @@ impl Connection {
 }
 
 /// Drops what is written whole, and with it the hold on its records.
-fn forget_written(outgoing: &mut VecDeque<OutgoingFrame>, written: &mut usize) {
+fn forget_written(outgoing: &mut VecDeque<OutgoingFrame>, written: &mut usize, report: &mut impl FnMut(Progress)) {
     while let Some(len) = outgoing.front().map(OutgoingFrame::len)
         && *written >= len
     {
         *written -= len;
-        outgoing.pop_front();
+        if outgoing.pop_front().is_some_and(|request| request.is_unanswered()) {
+            report(Progress::Written);
+        }
     }
 }
 

@@ -232,6 +232,11 @@ impl Machine for ClientMachine {
                     self.route_response(now, response);
                 }
             }
+            Input::Written { connection } => {
+                if let (Some(tag), Role::Producer(sender)) = (self.network.written(connection), &mut self.role) {
+                    sender.written(now, tag);
+                }
+            }
             Input::Computed(computed) => self.route_computed(now, computed),
         }
     }

@@ -105,9 +105,19 @@ struct Connection {
     lane: Lane,
     state: State,
     in_flight: InFlights,
+    /// Requests without an answer that the system has not taken yet: the asker's tag, and when each is overdue.
+    unwritten: VecDeque<(Tag, u64)>,
     since_us: u64,
     used_us: u64,
     muted_until_us: u64,
+}
+
+impl Connection {
+    /// When the first request that waits for its answer, or to be written, is overdue.
+    fn deadline(&self) -> Option<u64> {
+        let written = self.unwritten.front().map(|(_, deadline_us)| *deadline_us);
+        self.in_flight.deadline().into_iter().chain(written).min()
+    }
 }
 
 /// All connections of one client.
@@ -167,11 +177,7 @@ impl Network {
                 self.drop_connection(connection, &DisconnectCause::ByUs);
             }
         }
-        for (id, endpoint) in brokers {
-            if !self.nodes.contains_key(id) {
-                self.put_node(*id, endpoint.clone());
-            }
-        }
+        self.add_brokers(brokers);
     }
 
     /// Takes brokers that an answer to Produce or Fetch named (KIP-951), beside those that are known.
@@ -198,7 +204,7 @@ impl Network {
         let connection = self.connections.get(&id)?;
         let ready = matches!(connection.state, State::Ready { .. })
             && connection.muted_until_us <= now.mono_us
-            && connection.in_flight.len() < limit;
+            && connection.in_flight.len() + connection.unwritten.len() < limit;
         ready.then_some(id)
     }
 
@@ -246,6 +252,7 @@ impl Network {
             lane,
             state,
             in_flight: InFlights::default(),
+            unwritten: VecDeque::new(),
             since_us,
             used_us: since_us,
             muted_until_us: 0,
@@ -303,7 +310,7 @@ impl Network {
         timeout_us: u64,
         bodies: &[Arc<Body>],
     ) -> Result<(), EncodeError> {
-        let Some(correlation_id) = self.send(now, connection, version, request, bodies)? else { return Ok(()) };
+        let Some(correlation_id) = self.send(now, connection, version, request, bodies, false)? else { return Ok(()) };
         let Some(entry) = self.connections.get_mut(&connection) else { return Ok(()) };
         let deadline_us = now.mono_us.saturating_add(timeout_us);
         entry.in_flight.sent(InFlight {
@@ -317,16 +324,29 @@ impl Network {
         Ok(())
     }
 
-    /// Sends a request that the broker does not answer (Produce with acks=0).
+    /// Sends a request that the broker does not answer (Produce with acks=0): [`Network::written`] gives `tag` back when the
+    /// system has taken it.
+    #[allow(clippy::too_many_arguments, reason = "as above")]
     pub fn request_unanswered<'a, R: Message<'a> + Request>(
         &mut self,
         now: Now,
         connection: ConnectionId,
         version: i16,
         request: &R,
+        tag: Tag,
+        timeout_us: u64,
         bodies: &[Arc<Body>],
     ) -> Result<(), EncodeError> {
-        self.send(now, connection, version, request, bodies).map(|_| ())
+        self.send(now, connection, version, request, bodies, true)?;
+        if let Some(entry) = self.connections.get_mut(&connection) {
+            entry.unwritten.push_back((tag, now.mono_us.saturating_add(timeout_us)));
+        }
+        Ok(())
+    }
+
+    /// The system took the oldest request without an answer: whose it was.
+    pub fn written(&mut self, connection: ConnectionId) -> Option<Tag> {
+        self.connections.get_mut(&connection)?.unwritten.pop_front().map(|(tag, _)| tag)
     }
 
     fn send<'a, R: Message<'a> + Request>(
@@ -336,6 +356,7 @@ impl Network {
         version: i16,
         request: &R,
         bodies: &[Arc<Body>],
+        unanswered: bool,
     ) -> Result<Option<i32>, EncodeError> {
         let Some(entry) = self.connections.get_mut(&connection) else { return Ok(None) };
         let correlation_id = entry.in_flight.correlation_id();
@@ -349,6 +370,7 @@ impl Network {
         let bodies: Vec<_> = splits.iter().map(|split| (split.position, bodies[split.tag].clone())).collect();
         entry.used_us = now.mono_us;
         let request = OutgoingFrame::new(fields, bodies);
+        let request = if unanswered { request.into_unanswered() } else { request };
         self.outputs.push_back(NetworkOutput::Send { connection, correlation_id, request });
         Ok(Some(correlation_id))
     }
@@ -431,7 +453,8 @@ impl Network {
     /// The connection ended, or could not be made.
     pub fn disconnected(&mut self, now: Now, connection: ConnectionId, cause: &DisconnectCause) {
         let Some(entry) = self.connections.get(&connection) else { return };
-        let (id, since_us, busy) = (entry.node, entry.since_us, !entry.in_flight.is_empty());
+        let busy = !entry.in_flight.is_empty() || !entry.unwritten.is_empty();
+        let (id, since_us) = (entry.node, entry.since_us);
         let (was_ready, lane) = (matches!(entry.state, State::Ready { .. }), entry.lane);
         let state = reports::state_name(matches!(entry.state, State::Connecting), was_ready);
         self.drop_connection(connection, cause);
@@ -480,13 +503,9 @@ impl Network {
     fn drop_connection(&mut self, id: ConnectionId, cause: &DisconnectCause) {
         let Some(mut connection) = self.connections.remove(&id) else { return };
         let node = connection.node;
-        let lost = connection.in_flight.drain().filter(|request| request.tag != Tag::Handshake);
-        self.failures.extend(lost.map(|request| Failure {
-            tag: request.tag,
-            node,
-            connection: id,
-            cause: cause.clone(),
-        }));
+        let lost = connection.in_flight.drain().map(|request| request.tag).filter(|tag| *tag != Tag::Handshake);
+        let lost = lost.chain(connection.unwritten.into_iter().map(|(tag, _)| tag));
+        self.failures.extend(lost.map(|tag| Failure { tag, node, connection: id, cause: cause.clone() }));
         self.outputs.push_back(NetworkOutput::Close { connection: id });
     }
 
@@ -507,7 +526,7 @@ impl Network {
             let until = connection.since_us.saturating_add(self.settings.connection_setup_timeout_us);
             return (until <= now_us).then_some(DisconnectCause::ConnectTimeout);
         }
-        if let Some(deadline) = connection.in_flight.deadline() {
+        if let Some(deadline) = connection.deadline() {
             return (deadline <= now_us).then_some(DisconnectCause::RequestTimeout);
         }
         let idle_us = self.settings.connections_max_idle_us;
@@ -522,7 +541,7 @@ impl Network {
             }
             let idle_us = self.settings.connections_max_idle_us;
             let idle = (idle_us > 0).then(|| connection.used_us.saturating_add(idle_us));
-            connection.in_flight.deadline().or(idle)
+            connection.deadline().or(idle)
         });
         let mutes = self.connections.values().map(|connection| connection.muted_until_us);
         let waits =

@@ -70,7 +70,8 @@ impl Sender {
         metadata: &mut Metadata,
         outbox: &mut Outbox,
     ) {
-        let answer = match Answer::read(response, &self.names) {
+        let Some(names) = self.sent.get(&id).map(|sent| &sent.names) else { return };
+        let answer = match Answer::read(response, names) {
             Ok(answer) => answer,
             Err(what) => {
                 network.distrust(now, response.connection, &what);
@@ -132,6 +133,15 @@ impl Sender {
                     self.reject(now, batch, error, refused, outbox);
                 }
             }
+        }
+    }
+
+    /// The system took a request that the broker does not answer (acks=0): no more will be known of its batches.
+    pub fn written(&mut self, now: Now, tag: Tag) {
+        let Tag::Produce(id) = tag else { return };
+        for batch in self.sent.remove(&id).map_or_else(Vec::new, |sent| sent.batches) {
+            self.landed(&batch);
+            self.end(now, batch, Ok(Verdict::default()));
         }
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Queue {
 pub(super) struct Sent {
     pub(super) batches: Vec<Batch>,
     pub(super) node: NodeId,
+    /// Its topics as it named them: one may be made anew, under another id, before the answer comes.
+    pub(super) names: BTreeMap<u32, TopicName>,
 }
 
 /// See the module.
@@ -464,7 +466,8 @@ impl Sender {
                 let timeout_ms = settings.request_timeout_ms;
                 let request = produce_request::request(acks, timeout_ms, version, &batches, &headers, &self.names);
                 let sent = if acks == 0 {
-                    network.request_unanswered(now, connection, version, &request, &bodies)
+                    let tag = Tag::Produce(id);
+                    network.request_unanswered(now, connection, version, &request, tag, timeout_us, &bodies)
                 } else {
                     network.request(now, connection, version, &request, Tag::Produce(id), timeout_us, &bodies)
                 };
@@ -472,14 +475,10 @@ impl Sender {
             }
         };
         match outcome {
-            Ok(()) if acks == 0 => {
-                for batch in batches {
-                    self.landed(&batch);
-                    self.end(now, batch, Ok(Default::default()));
-                }
-            }
             Ok(()) => {
-                self.sent.insert(id, Sent { batches, node });
+                let named = |batch: &Batch| Some((batch.topic, self.names.get(&batch.topic)?.clone()));
+                let names = batches.iter().filter_map(named).collect();
+                self.sent.insert(id, Sent { batches, node, names });
             }
             Err(text) => {
                 for batch in batches {

@@ -1,6 +1,8 @@
 //! What an answer means when nothing is wrong with connections: offsets, times, errors of batches and of records.
 use super::scene::{Reply, Scene, code};
+use crate::client::Command;
 use crate::config::Compression;
+use crate::machine::{Input, Machine};
 use crate::scenario::{MS, SECOND, producer_settings};
 
 fn two_records(scene: &mut Scene) {
@@ -50,6 +52,56 @@ fn acks_0_counts_as_delivered_when_sent() {
     let mut scene = Scene::new(&settings);
     two_records(&mut scene);
     assert_eq!(scene.serve(), [(1, -1, None), (2, -1, None)]);
+}
+
+#[test]
+fn acks_0_waits_for_the_socket() {
+    let mut settings = producer_settings();
+    (settings.acks, settings.queue_max_messages) = (0, 7);
+    let mut scene = Scene::new(&settings);
+    scene.scenario.full_sockets = true;
+    for number in 0..7 {
+        scene.produce(0, b"a", Some(number));
+        scene.flush();
+        scene.turn();
+    }
+    let asked = scene.scenario.asked.clone();
+    assert_eq!((asked.len(), scene.serve().len()), (5, 0), "as many requests as may be in flight, and no report");
+    assert_eq!(scene.append(&Scene::record(0, b"x"), None), Err(crate::producer::Refused::Full { reports: 0 }));
+    for _ in 0..2 {
+        scene.scenario.machine.handle(scene.scenario.now, Input::Written { connection: asked[0].connection });
+    }
+    scene.turn();
+    assert_eq!(scene.serve(), [(0, -1, None), (1, -1, None)]);
+    // What the system took is gone; what it did not take goes again.
+    scene.scenario.disconnect(asked[0].node);
+    scene.scenario.full_sockets = false;
+    scene.pass(SECOND);
+    assert_eq!(scene.serve(), (2..7).map(|number| (number, -1, None)).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_answer_for_a_topic_that_was_made_anew_meanwhile_is_matched() {
+    const UNKNOWN_TOPIC_ID: i16 = 100;
+    for (reply, told) in [
+        (Reply { base_offset: 7, log_append_time_ms: -1, ..Reply::default() }, vec![(1, 7, None), (2, 8, None)]),
+        (code(UNKNOWN_TOPIC_ID), vec![]),
+    ] {
+        let mut scene = Scene::new(&producer_settings());
+        two_records(&mut scene);
+        scene.scenario.topics.get_mut("t").expect("the topic").incarnation = 1;
+        // Long enough for the metadata to be asked for anew; the answer has the other id.
+        scene.scenario.command(Command::Metadata { request: 1, topics: None, deadline_us: u64::MAX });
+        scene.turn();
+        scene.answer(&reply);
+        scene.turn();
+        assert_eq!(scene.serve(), told);
+        scene.answer_all(SECOND);
+        assert_eq!(scene.shared.outstanding(), 0);
+        if reply.code == UNKNOWN_TOPIC_ID {
+            assert_eq!(scene.log.len(), 2, "sent again, to the topic as it is now");
+        }
+    }
 }
 
 #[test]
