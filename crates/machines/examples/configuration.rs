@@ -18,7 +18,6 @@ in the log. Topic settings are taken at top level and in `default.topic.config`,
 Where this release differs:
 
 * `check.crcs`: checksums are checked unless it is set to `false`.
-* `enable.auto.commit`: not set, it counts as `false`, and the log says so once; `true` is refused. Committed offsets come with consumer groups.
 * `bootstrap.servers`: a list without a single usable address is refused; beside usable ones a bad address is logged and left out.
 ";
 

@@ -26,18 +26,19 @@ impl ConsumerRole {
             fetcher: Fetcher::new(settings, seed ^ 1),
             coordinator: Coordinator::new(&settings.connection, &settings.group, seed ^ 3),
             membership: Membership::new(settings, seed ^ 4),
-            commits: Commits::default(),
+            commits: Commits::new(settings, seed ^ 5),
             subscription: Subscription::default(),
         }
     }
 
     /// Moves what is ready between the callers' side and this one; the caller holds the lock.
     pub(super) fn exchange(&mut self, _now: Now, shared: &mut FetchBuffer) -> Edges {
+        self.commits.exchange(shared);
         self.fetcher.exchange(shared)
     }
 
     pub(super) fn wants_exchange(&self) -> bool {
-        self.fetcher.wants_exchange() || self.membership.wants_poll()
+        self.fetcher.wants_exchange() || self.commits.wants_exchange() || self.membership.wants_poll()
     }
 
     pub(super) fn command(&mut self, now: Now, command: Command, metadata: &mut Metadata, outbox: &mut Outbox) {
@@ -57,7 +58,7 @@ impl ConsumerRole {
             Command::Acknowledge { epoch } => self.membership.acknowledge(now, epoch),
             Command::Leave { request, deadline_us } => self.membership.leave(now, request, deadline_us, outbox),
             Command::Commit { request, offsets, deadline_us } => {
-                self.commits.commit(request, offsets, deadline_us, outbox);
+                self.commits.commit(now, request, offsets, deadline_us, outbox);
             }
             Command::Committed { request, partitions, deadline_us } => {
                 self.commits.committed(request, partitions, deadline_us, outbox);
@@ -77,9 +78,23 @@ impl ConsumerRole {
         self.subscription.advance(metadata, outbox);
         let Self { fetcher, coordinator, membership, commits, subscription } = self;
         // Commits first: a member that is about to join anew lets them go out as the one that it was.
-        commits.advance(now, network, coordinator, membership.member(), outbox);
+        for found in commits.take_starts() {
+            fetcher.start_found(found, outbox);
+        }
+        commits.advance(now, network, metadata, coordinator, membership.member(), outbox);
         membership.advance(now, network, metadata, subscription, coordinator, commits.is_idle(), outbox);
         fetcher.advance(now, network, metadata, outbox);
+        let starts = fetcher.take_starts();
+        if !starts.is_empty() {
+            commits.find_starts(starts);
+            commits.advance(now, network, metadata, coordinator, membership.member(), outbox);
+            // Without a group nothing is committed: that is known at once.
+            let found = commits.take_starts();
+            if !found.is_empty() {
+                found.into_iter().for_each(|found| fetcher.start_found(found, outbox));
+                fetcher.advance(now, network, metadata, outbox);
+            }
+        }
     }
 
     pub(super) fn response(
@@ -97,7 +112,9 @@ impl ConsumerRole {
                 membership.response(now, &response, network, coordinator, outbox);
                 outbox.recycle(response.frame.into_buffer().unwrap_or_default());
             }
-            Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => commits.response(now, response, network, coordinator, outbox),
+            Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
+                commits.response(now, response, network, metadata, coordinator, outbox);
+            }
             _ => fetcher.response(now, response, network, metadata, outbox),
         }
     }
@@ -109,7 +126,7 @@ impl ConsumerRole {
                 self.membership.failure(now, &failure, &mut self.coordinator, outbox);
             }
             Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
-                self.commits.failure(now, failure, &mut self.coordinator, outbox);
+                self.commits.failure(now, &failure, &mut self.coordinator);
             }
             _ => self.fetcher.failure(now, failure, metadata, outbox),
         }

@@ -203,6 +203,8 @@ pub struct ConsumerSettings {
     pub connection: ConnectionSettings,
     /// The group: offsets are committed for it, and a consumer that subscribes is a member of it.
     pub group: GroupSettings,
+    /// `client.rack`: the broker may name a replica there to read from (KIP-392); empty for none.
+    pub rack: String,
     /// Stored offsets are committed this often; `None` leaves it to the application.
     pub auto_commit_interval_us: Option<u64>,
     /// A record's offset is stored when it is handed over (`enable.auto.offset.store`).

@@ -42,21 +42,14 @@ pub(crate) struct Batch {
     pub(crate) buffer_id: u64,
     /// Bytes of `buffer` that this batch takes.
     pub(crate) bytes: u32,
-    /// Whose it is, and of which fetch epoch (E17).
-    pub(crate) slot: u32,
+    /// The fetch epoch of its partition (E17), which no other partition has.
     pub(crate) epoch: u64,
 }
 
 impl Batch {
     /// A cursor at the start of the records in `records` of the buffer, of which `from` is the first that is wanted.
-    /// `owner` is slot and epoch; the buffer comes with its id in the budget.
-    pub(crate) fn new(
-        header: &BatchHeader,
-        owner: (usize, u64),
-        buffer: (Frame, u64),
-        records: (u32, u32),
-        from: i64,
-    ) -> Self {
+    /// `epoch` is its partition's; the buffer comes with its id in the budget.
+    pub(crate) fn new(header: &BatchHeader, epoch: u64, buffer: (Frame, u64), records: (u32, u32), from: i64) -> Self {
         let (timestamp_type, base_timestamp) = match header.timestamp_type() {
             TimestampType::LogAppendTime => (TIMESTAMP_LOG_APPEND_TIME, header.max_timestamp),
             TimestampType::CreateTime => (TIMESTAMP_CREATE_TIME, header.base_timestamp),
@@ -75,8 +68,7 @@ impl Batch {
             next_offset: header.next_offset(),
             buffer_id: buffer.1,
             bytes: records.1.saturating_sub(records.0),
-            slot: owner.0 as u32,
-            epoch: owner.1,
+            epoch,
         }
     }
 }

@@ -3,25 +3,31 @@
 //!
 //! Calls of the application act here at once; *io* follows at its next exchange, told by a partition's fetch epoch (E17):
 //! whatever was fetched for another epoch is dropped. Nothing is dropped here: finished buffers go to the list `done`, which
-//! the fetcher takes out. Records are taken in `take`; what to fetch is the fetcher's.
+//! the fetcher takes out. Records are taken in `take`, assignments change in `assigning`, what is to be committed stands in
+//! `stored`; what to fetch is the fetcher's.
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
 use super::arena::{Arena, List};
+use super::assigning::Aside;
 use super::batch::{Batch, Item, PartitionError};
-use super::positions::{Assigned, Assignment, OFFSET_INVALID, StartOffset};
+use super::positions::{Assigned, OFFSET_INVALID, StartOffset};
+use super::stored::Stored;
 use crate::config::ConsumerSettings;
 use crate::error::{Error, Kind};
 
 /// Nodes for what waits at first, and at most; what does not fit waits with the fetcher.
 const LEAST_NODES: usize = 256;
 pub(crate) const MOST_NODES: usize = 4096;
+/// Slots whose changes are told to the fetcher one by one; with more, or another assignment, it looks at all.
+const MOST_CHANGED: usize = 64;
 
 /// One assigned partition.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) topic: u32,
+    pub(crate) name: Arc<str>,
     pub(crate) partition: i32,
     /// E17: what was fetched for another epoch is not handed over.
     pub(crate) epoch: u64,
@@ -32,6 +38,10 @@ pub(crate) struct Slot {
     /// The base offset of a batch whose records were found bad: it is fetched once more (E19).
     pub(crate) suspect: Option<i64>,
     pub(crate) paused: bool,
+    /// Given up: nothing more is fetched or handed over, but its offsets can be committed until it is unassigned.
+    pub(crate) revoked: bool,
+    /// It is another's already: nothing of it is committed.
+    pub(crate) lost: bool,
     /// Among `ready`.
     pub(crate) ready: bool,
     pub(crate) queue: List,
@@ -44,6 +54,12 @@ pub(crate) struct Slot {
     pub(crate) resume: Option<i64>,
     /// The log's start and the high watermark as the last Fetch response told them.
     pub(crate) watermarks: Option<(i64, i64)>,
+    /// What was stored, where that is not the position: see `stored`.
+    pub(crate) stored: Option<Stored>,
+    /// Records behind `stored` were taken by a call that has not returned them yet.
+    pub(crate) unhanded: bool,
+    /// The offset and leader epoch that are known to be committed.
+    pub(crate) committed: Option<(i64, i32)>,
 }
 
 /// A partition's position as confluent shows it.
@@ -55,14 +71,6 @@ pub struct Position {
     pub leader_epoch: Option<i32>,
 }
 
-/// What an assignment displaced: to be dropped once the lock is free.
-#[derive(Debug, Default)]
-pub struct Displaced {
-    _slots: Vec<Slot>,
-    _ready: VecDeque<u32>,
-    _views: Vec<View>,
-}
-
 /// What the fetcher has to know of a slot.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
@@ -72,13 +80,16 @@ pub(crate) struct View {
     pub(crate) begin: StartOffset,
     pub(crate) suspect: Option<i64>,
     pub(crate) paused: bool,
+    pub(crate) revoked: bool,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct FetchBuffer {
     pub(crate) slots: Vec<Slot>,
-    topics: Vec<Arc<str>>,
+    pub(crate) topics: Vec<Arc<str>>,
+    /// What is remembered of partitions that are not assigned.
+    pub(crate) aside: Vec<Aside>,
     pub(crate) arena: Arena,
     /// Slots that have something to take and are not paused, in turn; without the one that is being taken from.
     pub(crate) ready: VecDeque<u32>,
@@ -96,19 +107,31 @@ pub struct FetchBuffer {
     pub(crate) starved: bool,
     /// How many slots are paused.
     pub(crate) paused: usize,
-    /// Rises with every change that the fetcher has to follow.
-    pub(crate) changes: u64,
+    /// Paused slots may hold more than before (E14).
+    pub(crate) paused_grew: bool,
+    /// Slots that changed since the fetcher last looked; all of them did if `reassigned`.
+    pub(crate) changed: Vec<u32>,
+    pub(crate) reassigned: bool,
     next_epoch: u64,
     /// Room for the fetcher's view of the slots, made by who assigned.
     pub(crate) spare_views: Vec<View>,
+    /// An offset is stored when its record is handed over.
+    pub(crate) store_on_handover: bool,
+    /// Slots with records that were taken and not handed over yet.
+    pub(crate) unhanded: Vec<u32>,
+    /// The application took, or tried to, since *io* last looked.
+    pub(crate) polled: bool,
+    /// Callers that wait for records.
+    pub(crate) waiting: u32,
 }
 
 impl FetchBuffer {
     /// A buffer without an assignment.
-    pub fn new(_settings: &ConsumerSettings) -> Self {
+    pub fn new(settings: &ConsumerSettings) -> Self {
         Self {
             slots: Vec::new(),
             topics: Vec::with_capacity(16),
+            aside: Vec::new(),
             arena: Arena::new(LEAST_NODES),
             ready: VecDeque::new(),
             current: None,
@@ -119,57 +142,22 @@ impl FetchBuffer {
             wake: false,
             starved: false,
             paused: 0,
-            changes: 0,
+            paused_grew: false,
+            changed: Vec::with_capacity(MOST_CHANGED),
+            reassigned: false,
             next_epoch: 1,
             spare_views: Vec::new(),
+            store_on_handover: settings.store_on_handover,
+            unhanded: Vec::new(),
+            polled: false,
+            waiting: 0,
         }
-    }
-
-    /// Replaces the assignment. A partition that was assigned before stays paused if it was; all start anew.
-    pub fn assign(&mut self, assignment: PreparedAssignment) -> Displaced {
-        let PreparedAssignment { assigned, mut slots, mut ready, views } = assignment;
-        self.retire_all();
-        ready.clear();
-        for one in assigned.partitions {
-            let topic = self.topic_index(&one.topic);
-            let paused = self.find(&one.topic, one.partition).is_some_and(|slot| self.slots[slot].paused);
-            // The original shows "not said" as "stored".
-            let start = if one.start == StartOffset::Invalid { StartOffset::Stored } else { one.start };
-            slots.push(Slot {
-                topic,
-                partition: one.partition,
-                epoch: self.fresh_epoch(),
-                assigned: start,
-                begin: start,
-                suspect: None,
-                paused,
-                ready: false,
-                queue: List::new(),
-                queued_bytes: 0,
-                position: None,
-                position_epoch: -1,
-                resume: offset_of(start),
-                watermarks: None,
-            });
-        }
-        self.paused = slots.iter().filter(|slot| slot.paused).count();
-        self.changed();
-        Displaced {
-            _slots: mem::replace(&mut self.slots, slots),
-            _ready: mem::replace(&mut self.ready, ready),
-            _views: mem::replace(&mut self.spare_views, views),
-        }
-    }
-
-    /// Gives up every partition.
-    pub fn unassign(&mut self) -> Displaced {
-        self.assign(PreparedAssignment::default())
     }
 
     /// Appends what is assigned, sorted by topic and partition, with the start that was asked for.
     pub fn assignment(&self, out: &mut Vec<Assigned>) {
         out.extend(self.slots.iter().map(|slot| Assigned {
-            topic: Arc::clone(&self.topics[slot.topic as usize]),
+            topic: Arc::clone(&slot.name),
             partition: slot.partition,
             start: slot.assigned,
         }));
@@ -183,23 +171,28 @@ impl FetchBuffer {
     /// Goes on at `start` with the next take.
     ///
     /// # Errors
-    /// `Kind::State` where the partition is not assigned, `Kind::InvalidArgument` for `Stored`, as in the original.
+    /// `Kind::State` where the partition is not assigned, `Kind::UnknownPartition` where its topic never was,
+    /// `Kind::InvalidArgument` for `Stored`, as in the original.
     pub fn seek(&mut self, topic: &str, partition: i32, start: StartOffset) -> Result<(), Kind> {
-        let Some(index) = self.find(topic, partition) else { return Err(Kind::State) };
+        let Some(index) = self.find(topic, partition) else { return Err(self.not_assigned(topic)) };
         if start == StartOffset::Stored {
             return Err(Kind::InvalidArgument);
         }
         self.restart(index, start, None);
+        self.keep_stored(index);
         let slot = &mut self.slots[index];
         slot.position = None;
         slot.position_epoch = -1;
         Ok(())
     }
 
-    /// Hands over nothing more of the partition until it is resumed; what was fetched is kept, within limits. A partition
-    /// that is not assigned is passed over, as in the original. Returns whether it is assigned.
+    /// Hands over nothing more of the partition until it is resumed; what was fetched is kept, within limits. It stays so
+    /// over assignments, as in the original, also where it is assigned later. Returns whether it is assigned.
     pub fn pause(&mut self, topic: &str, partition: i32) -> bool {
-        let Some(index) = self.find(topic, partition) else { return false };
+        let Some(index) = self.find(topic, partition) else {
+            self.pause_aside(topic, partition, true);
+            return false;
+        };
         if self.slots[index].paused {
             return true;
         }
@@ -209,20 +202,24 @@ impl FetchBuffer {
         let slot = &mut self.slots[index];
         slot.paused = true;
         self.paused += 1;
+        self.paused_grew = true;
         if mem::take(&mut slot.ready) {
             self.ready.retain(|&ready| ready as usize != index);
         }
-        self.changed();
+        self.changed(index);
         true
     }
 
     /// Hands over the partition's records again. Returns whether it is assigned.
     pub fn resume(&mut self, topic: &str, partition: i32) -> bool {
-        let Some(index) = self.find(topic, partition) else { return false };
+        let Some(index) = self.find(topic, partition) else {
+            self.pause_aside(topic, partition, false);
+            return false;
+        };
         if mem::take(&mut self.slots[index].paused) {
             self.paused = self.paused.saturating_sub(1);
             self.make_ready(index);
-            self.changed();
+            self.changed(index);
         }
         true
     }
@@ -236,9 +233,13 @@ impl FetchBuffer {
         }
     }
 
-    /// Low and high watermark as of the last Fetch response; -1001 both where there was none.
+    /// Low and high watermark as of the last Fetch response, also of a partition that is no more assigned, as in the
+    /// original; -1001 both where there was none.
     pub fn watermarks(&self, topic: &str, partition: i32) -> (i64, i64) {
-        let found = self.find(topic, partition).and_then(|index| self.slots[index].watermarks);
+        let found = match self.find(topic, partition) {
+            Some(index) => self.slots[index].watermarks,
+            None => self.aside(topic, partition).and_then(|aside| aside.watermarks),
+        };
         found.unwrap_or((OFFSET_INVALID, OFFSET_INVALID))
     }
 
@@ -267,18 +268,19 @@ impl FetchBuffer {
 
     /// Where the slot of a partition is.
     pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<usize> {
-        let order = |slot: &Slot| (*self.topics[slot.topic as usize]).cmp(topic).then(slot.partition.cmp(&partition));
+        let order = |slot: &Slot| (*slot.name).cmp(topic).then(slot.partition.cmp(&partition));
         self.slots.binary_search_by(order).ok()
     }
 
-    pub(crate) fn view(&self, slot: &Slot) -> View {
+    pub(crate) fn view(slot: &Slot) -> View {
         View {
-            topic: Arc::clone(&self.topics[slot.topic as usize]),
+            topic: Arc::clone(&slot.name),
             partition: slot.partition,
             epoch: slot.epoch,
             begin: slot.begin,
             suspect: slot.suspect,
             paused: slot.paused,
+            revoked: slot.revoked,
         }
     }
 
@@ -298,7 +300,7 @@ impl FetchBuffer {
             self.ready.retain(|&ready| ready as usize != index);
         }
         self.arena.append(&mut slot.queue, &mut self.done);
-        self.changed();
+        self.changed(index);
     }
 
     /// Adds to the end of a slot. An item of an old epoch, or one that does not fit, comes back.
@@ -311,6 +313,7 @@ impl FetchBuffer {
         self.arena.push_back(&mut slot.queue, item).map_err(Refused::Full)?;
         slot.queued_bytes += bytes;
         slot.resume = slot.resume.or(from);
+        self.paused_grew |= slot.paused;
         self.make_ready(index);
         Ok(())
     }
@@ -348,7 +351,7 @@ impl FetchBuffer {
         }
     }
 
-    fn retire_all(&mut self) {
+    pub(crate) fn retire_all(&mut self) {
         self.retire_current();
         for slot in &mut self.slots {
             self.done_bytes += mem::take(&mut slot.queued_bytes);
@@ -356,18 +359,27 @@ impl FetchBuffer {
         }
     }
 
-    fn changed(&mut self) {
-        self.changes += 1;
+    fn changed(&mut self, index: usize) {
+        if self.changed.len() < self.changed.capacity() {
+            self.changed.push(index as u32);
+        } else {
+            self.reassigned = true;
+        }
         self.wake = true;
     }
 
-    fn fresh_epoch(&mut self) -> u64 {
+    /// Why a call that needs an assigned partition is refused: as in the original, a topic that was never seen has none.
+    pub(crate) fn not_assigned(&self, topic: &str) -> Kind {
+        if self.topics.iter().any(|known| **known == *topic) { Kind::State } else { Kind::UnknownPartition }
+    }
+
+    pub(crate) fn fresh_epoch(&mut self) -> u64 {
         self.next_epoch += 1;
         self.next_epoch
     }
 
     /// The index of a topic; a new one may grow the table, once in the life of the client.
-    fn topic_index(&mut self, topic: &Arc<str>) -> u32 {
+    pub(crate) fn topic_index(&mut self, topic: &Arc<str>) -> u32 {
         match self.topics.iter().position(|known| known == topic) {
             Some(index) => index as u32,
             None => {
@@ -385,30 +397,8 @@ pub(crate) enum Refused {
     Full(Item),
 }
 
-/// An assignment with the room that the buffer needs for it, made before the lock is taken.
-#[derive(Debug, Default)]
-pub struct PreparedAssignment {
-    assigned: Assignment,
-    slots: Vec<Slot>,
-    ready: VecDeque<u32>,
-    views: Vec<View>,
-}
-
-impl PreparedAssignment {
-    /// Makes the room.
-    ///
-    /// # Errors
-    /// Those of [`Assignment::new`].
-    pub fn new(partitions: Vec<Assigned>) -> Result<Self, Error> {
-        let assigned = Assignment::new(partitions)?;
-        let count = assigned.partitions.len();
-        let (slots, views) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        Ok(Self { assigned, slots, ready: VecDeque::with_capacity(count), views })
-    }
-}
-
 /// The offset that a start is, if it is one.
-fn offset_of(start: StartOffset) -> Option<i64> {
+pub(crate) fn offset_of(start: StartOffset) -> Option<i64> {
     if let StartOffset::Offset(offset) = start { Some(offset) } else { None }
 }
 

@@ -13,6 +13,7 @@ impl FetchBuffer {
     /// Takes the next record.
     #[inline]
     pub fn take(&mut self, scratch: &mut Scratch) -> Take {
+        self.polled = true;
         loop {
             let Some(batch) = &mut self.current else {
                 match self.next_batch() {
@@ -85,9 +86,10 @@ impl FetchBuffer {
     }
 
     /// Takes up to `max` records, at most 256 (one hold of the lock), into a cleared `run`; stops behind an error, which
-    /// follows the records. Returns how many records there are.
+    /// follows the records. Returns how many records there are. Their offsets are stored by [`FetchBuffer::handed_over`].
     pub fn take_many(&mut self, max: usize, run: &mut RecordRun) -> usize {
         run.clear();
+        self.polled = true;
         let max = max.min(RUN_LIMIT);
         while run.records.len() < max {
             let Some(batch) = &mut self.current else {
@@ -135,6 +137,12 @@ impl FetchBuffer {
             }
             batch.remaining = remaining;
             if run.records.len() > before {
+                if !slot.unhanded {
+                    slot.keep_stored(self.store_on_handover);
+                    slot.unhanded = true;
+                    // Room for every slot was made with the assignment.
+                    self.unhanded.push(self.current_slot);
+                }
                 slot.position = run.records.last().map(|record| record.offset.wrapping_add(1));
                 slot.resume = slot.position;
                 slot.position_epoch = batch.leader_epoch;

@@ -28,6 +28,10 @@ use crate::random::Random;
 /// The version from which several keys are asked for at once (KIP-699).
 const BATCHED_FROM: i16 = 4;
 
+/// A coordinator that cannot be reached is asked for again this often. Not at once: the brokers may go on naming it, and who
+/// needs it has to have the time to try it again.
+const DOWN_US: u64 = 1_000_000;
+
 /// Where the search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -82,7 +86,8 @@ impl Coordinator {
     /// Asks when it is time and any broker can be asked.
     pub fn advance(&mut self, now: Now, network: &mut Network) {
         if let State::Known { node, since_us } = self.state
-            && (network.is_down(node) || since_us.saturating_add(self.query_interval_us) <= now.mono_us)
+            && since_us.saturating_add(if network.is_down(node) { DOWN_US } else { self.query_interval_us })
+                <= now.mono_us
         {
             self.again(now);
         }

@@ -131,19 +131,6 @@ fn other_client(config: &Config, row: &Key) -> Warning {
 /// Refuses or logs a key of this client that does nothing here.
 /// They are named as the user wrote them.
 fn unserved(config: &Config, row: &'static Key, name: &str, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
-    if row.confluent.name == "enable.auto.commit" {
-        // Its default is true, and still true is refused: an application would believe that its offsets are stored.
-        return match config.boolean(row.confluent.name) {
-            false => Ok(()),
-            true => Err(ConfigError::new(
-                name,
-                "Configuration property \"enable.auto.commit\" cannot be true in this release: committed offsets come \
-                 with consumer groups in a later one. Set it to false; until then a start offset of -1001 or -1000 \
-                 goes by auto.offset.reset"
-                    .to_owned(),
-            )),
-        };
-    }
     if !differs(config, row) {
         return Ok(());
     }
@@ -195,13 +182,6 @@ fn advice(config: &Config, warnings: &mut Vec<Warning>) {
                 "Configuration property `fetch.wait.max.ms` ({wait}) should be set lower than `socket.timeout.ms` \
                  ({timeout}) by at least 1000ms to avoid blocking and timing out sub-sequent requests"
             )));
-        }
-        if !config.is_set("enable.auto.commit") {
-            warnings.push(notice(
-                "Configuration property enable.auto.commit is not set and counts as false in this release: committed \
-                 offsets come with consumer groups in a later one"
-                    .to_owned(),
-            ));
         }
     }
     if config.text("metadata.broker.list").is_empty() {

@@ -90,6 +90,7 @@ pub(super) fn consumer(config: &Config, warnings: &mut Vec<Warning>) -> Result<C
     Ok(ConsumerSettings {
         connection,
         group: group(config)?,
+        rack: config.text("client.rack"),
         auto_commit_interval_us: match config.integer("auto.commit.interval.ms") {
             0 => None,
             interval => config.boolean("enable.auto.commit").then(|| micros(interval)),

@@ -230,7 +230,7 @@ fn every_unserved_key_is_refused_or_logged_and_never_at_its_default() {
         );
         let legacy = row.confluent.section == crate::config::Section::Topic;
         let Some(value) = other_value(row.confluent.kind, row.confluent.default) else { continue };
-        if row.confluent.alias_of.is_some() || legacy || name == "enable.auto.commit" {
+        if row.confluent.alias_of.is_some() || legacy {
             continue;
         }
         let said = |value: &str| -> Result<bool, String> {
@@ -262,14 +262,12 @@ fn every_unserved_key_is_refused_or_logged_and_never_at_its_default() {
 }
 
 #[test]
-fn automatic_commit_is_refused_and_its_absence_said_once() {
-    let error = consumer(&[("enable.auto.commit", "true")]).unwrap_err();
-    assert!(error.text.contains("enable.auto.commit") && error.text.contains("auto.offset.reset"), "{}", error.text);
-    let said = |entries: &[(&str, &str)]| {
-        let warnings = consumer(entries).unwrap().warnings;
-        warnings.iter().filter(|warning| warning.text.contains("enable.auto.commit")).count()
-    };
-    assert_eq!((said(&[]), said(&[("enable.auto.commit", "false")])), (1, 0));
+fn offsets_are_committed_unasked_unless_that_is_turned_off() {
+    let interval = |entries: &[(&str, &str)]| consumer(entries).unwrap().settings.auto_commit_interval_us;
+    assert_eq!(interval(&[]), Some(5_000_000));
+    assert_eq!(interval(&[("auto.commit.interval.ms", "250")]), Some(250_000));
+    assert_eq!(interval(&[("auto.commit.interval.ms", "0")]), None);
+    assert_eq!(interval(&[("enable.auto.commit", "false")]), None);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) static KEYS: &[Key] = &[
     key("builtin.features", Both, Flags(&["gzip", "snappy", "ssl", "sasl", "regex", "lz4", "sasl_gssapi", "sasl_plain", "sasl_scram", "plugins", "zstd", "sasl_oauthbearer", "http", "oidc"]), "gzip, snappy, ssl, sasl, regex, lz4, sasl_gssapi, sasl_plain, sasl_scram, plugins, zstd, sasl_oauthbearer, http, oidc").no_effect("it tells what the library was built with and sets nothing"),
     key("client.dns.lookup", Both, Enum(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), "use_all_dns_ips").logged(),
     key("client.id", Both, Text, "rdkafka"),
-    key("client.rack", Both, Text, "").logged(),
+    key("client.rack", Both, Text, ""),
     key("closesocket_cb", Both, Callback, "").refused("it is set by a function of librdkafka's C interface"),
     key("connect_cb", Both, Callback, "").refused("it is set by a function of librdkafka's C interface"),
     key("connections.max.idle.ms", Both, Integer(0, 2147483647), "0"),

@@ -5,12 +5,12 @@ use crate::config::{Scope::*, Type::*};
 // One key a line reads as the table that it is.
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
-    key("auto.commit.interval.ms", Consumer, Integer(0, 86400000), "5000").logged(),
+    key("auto.commit.interval.ms", Consumer, Integer(0, 86400000), "5000"),
     key("check.crcs", Consumer, Boolean, "false"),
     key("consume_cb", Consumer, Callback, "").refused("it is set by a function of librdkafka's C interface"),
     key("coordinator.query.interval.ms", Consumer, Integer(1, 3600000), "600000").logged(),
-    key("enable.auto.commit", Consumer, Boolean, "true").withheld(),
-    key("enable.auto.offset.store", Consumer, Boolean, "true").logged(),
+    key("enable.auto.commit", Consumer, Boolean, "true"),
+    key("enable.auto.offset.store", Consumer, Boolean, "true"),
     key("enable.partition.eof", Consumer, Boolean, "false"),
     key("fetch.error.backoff.ms", Consumer, Integer(0, 300000), "500"),
     key("fetch.max.bytes", Consumer, Integer(0, 2147483135), "52428800"),

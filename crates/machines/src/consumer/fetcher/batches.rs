@@ -94,7 +94,7 @@ impl Fetcher {
                 Ok(Codec::None) | Err(_) => {
                     let buffer = (source.frame.clone(), source.buffer_id);
                     let records = (place.start as u32, place.end as u32);
-                    let mut batch = Batch::new(&header, (slot, partition.epoch), buffer, records, offset);
+                    let mut batch = Batch::new(&header, partition.epoch, buffer, records, offset);
                     batch.second_try = second_try;
                     Pending::Ready(Item::Batch(batch))
                 }
@@ -145,7 +145,7 @@ impl Fetcher {
                 let id = self.budget.hold(frame.clone(), Origin::Own);
                 self.budget.need(id, size as usize);
                 partition.held += size as usize;
-                let mut batch = Batch::new(&header, (slot, epoch), (frame, id), (0, size), from);
+                let mut batch = Batch::new(&header, epoch, (frame, id), (0, size), from);
                 batch.second_try = second_try;
                 Item::Batch(batch)
             }

@@ -20,13 +20,22 @@ impl Fetcher {
     /// Moves what is ready either way; the caller holds the lock.
     pub fn exchange(&mut self, shared: &mut FetchBuffer) -> Edges {
         let mut edges = Edges::default();
+        let changed = self.see_changes(shared);
+        if self.views_changed {
+            // Slots have moved: what is meant for them waits until this side has followed.
+            edges.again = self.wants_exchange();
+            edges.again |= self.collect(shared);
+            edges.records = changed && shared.has_records();
+            return edges;
+        }
         for (slot, epoch, start) in self.restarts.drain(..) {
             if shared.slots.get(slot).is_some_and(|known| known.epoch == epoch) {
                 shared.restart(slot, start, None);
             }
         }
-        self.limit_paused(shared);
-        let changed = self.see_changes(shared);
+        if mem::take(&mut shared.paused_grew) {
+            self.limit_paused(shared);
+        }
         for (slot, epoch, low, high) in self.watermarks.drain(..) {
             if let Some(slot) = shared.slots.get_mut(slot).filter(|slot| slot.epoch == epoch) {
                 slot.watermarks = Some((low, high));
@@ -54,6 +63,8 @@ impl Fetcher {
             shared.wake_bytes = shared.wake_bytes.min(queued / 2);
         }
         self.told = self.waits;
+        // What was restarted above.
+        edges.again |= !shared.changed.is_empty();
         edges
     }
 
@@ -74,18 +85,28 @@ impl Fetcher {
 
     /// Copies what changed of the assignment; the room for it came with the assignment.
     fn see_changes(&mut self, shared: &mut FetchBuffer) -> bool {
-        if self.seen == shared.changes {
-            return false;
+        if mem::take(&mut shared.reassigned) || self.views_changed {
+            shared.changed.clear();
+            self.view_changes.clear();
+            self.views_changed = true;
+            // Both are dropped outside: names are held by the buffer too, so clearing frees nothing.
+            self.views.clear();
+            if self.views.capacity() < shared.slots.len() {
+                mem::swap(&mut self.views, &mut shared.spare_views);
+            }
+            self.views.extend(shared.slots.iter().map(FetchBuffer::view));
+            return true;
         }
-        self.seen = shared.changes;
-        self.views_changed = true;
-        // Both are dropped outside: names are held by the buffer too, so clearing frees nothing.
-        self.views.clear();
-        if self.views.capacity() < shared.slots.len() {
-            mem::swap(&mut self.views, &mut shared.spare_views);
+        let mut any = false;
+        while self.view_changes.len() < self.view_changes.capacity()
+            && let Some(index) = shared.changed.pop()
+        {
+            any = true;
+            if let Some(slot) = shared.slots.get(index as usize) {
+                self.view_changes.push((index as usize, FetchBuffer::view(slot)));
+            }
         }
-        self.views.extend(shared.slots.iter().map(|slot| shared.view(slot)));
-        true
+        any
     }
 
     /// Takes finished batches out of the buffer. Returns whether there are more.

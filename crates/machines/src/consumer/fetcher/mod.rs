@@ -14,4 +14,5 @@ mod requests;
 mod sparse;
 pub mod state;
 
+pub use offsets::{StartFound, StartWanted};
 pub use state::Fetcher;

@@ -1,4 +1,7 @@
-//! From logical starts to offsets: ListOffsets and `auto.offset.reset`.
+//! From logical starts to offsets: committed ones, ListOffsets and `auto.offset.reset`. Committed offsets are looked up by
+//! `commits`; what is wanted of them and what they turned out to be is passed on here.
+use std::sync::Arc;
+
 use super::super::list_offsets;
 use super::super::offset_reset::{Reset, ResetCause, reset};
 use super::super::positions::{OFFSET_INVALID, StartOffset};
@@ -12,13 +15,68 @@ use crate::metadata::Metadata;
 /// The log's level for "something is wrong, but we go on" (syslog's warning).
 const WARNING: u8 = 4;
 
+/// A partition that starts at its committed offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartWanted {
+    /// Its fetch epoch (E17), by which the answer finds it.
+    pub epoch: u64,
+    pub topic: Arc<str>,
+    pub partition: i32,
+}
+
+/// What is committed for it: offset and leader epoch, `None` for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartFound {
+    pub epoch: u64,
+    pub topic: Arc<str>,
+    pub partition: i32,
+    pub result: Result<Option<(i64, i32)>, Error>,
+}
+
 impl Fetcher {
+    /// Partitions whose committed offsets are to be looked up since the last call.
+    pub fn take_starts(&mut self) -> Vec<StartWanted> {
+        std::mem::take(&mut self.starts)
+    }
+
+    /// A committed offset was looked up; an error is reported, and the partition waits for the next answer.
+    pub fn start_found(&mut self, found: StartFound, outbox: &mut Outbox) {
+        let StartFound { epoch, topic, partition, result } = found;
+        let Some(slot) = self.slot_of(epoch) else { return };
+        if !matches!(self.partitions[slot].phase, Phase::Asking { from: StartOffset::Stored }) {
+            return;
+        }
+        match result {
+            Ok(Some((offset, leader_epoch))) => {
+                self.partitions[slot].phase = Phase::Fetch { offset };
+                // The broker tells if the log was cut back since (KIP-320).
+                self.partitions[slot].last_fetched_epoch = leader_epoch;
+                self.partitions[slot].reported = None;
+            }
+            Ok(None) => self.reset(slot, ResetCause::NoOffset, outbox),
+            Err(error) => {
+                if self.partitions[slot].reported.replace(error.kind) != Some(error.kind) {
+                    let text = format!(
+                        "Failed to fetch committed offset for group \"{}\" topic {topic} [{partition}]: {}",
+                        self.settings.group.group_id,
+                        error.kind.description()
+                    );
+                    self.report(slot, epoch, OFFSET_INVALID, Error::with_text(error.kind, text));
+                }
+            }
+        }
+    }
+
     /// Takes a start as far as it goes without asking a broker.
-    pub(crate) fn settle(&mut self, slot: usize, start: StartOffset, outbox: &mut Outbox) {
+    pub(crate) fn settle(&mut self, slot: usize, start: StartOffset) {
         match start {
             StartOffset::Offset(offset) => self.partitions[slot].phase = Phase::Fetch { offset },
-            // No committed offsets yet: none is ever found.
-            StartOffset::Stored | StartOffset::Invalid => self.reset(slot, ResetCause::NoOffset, outbox),
+            StartOffset::Stored | StartOffset::Invalid => {
+                let partition = &mut self.partitions[slot];
+                partition.phase = Phase::Asking { from: StartOffset::Stored };
+                let (topic, number) = (Arc::clone(&partition.topic), partition.partition);
+                self.starts.push(StartWanted { epoch: partition.epoch, topic, partition: number });
+            }
             StartOffset::Beginning | StartOffset::End | StartOffset::Tail(_) => {}
         }
     }

@@ -149,17 +149,11 @@ impl Fetcher {
     }
 
     /// Asks for the offsets of logical starts, or settles them by the policy.
-    pub(crate) fn send_queries(
-        &mut self,
-        now: Now,
-        network: &mut Network,
-        metadata: &mut Metadata,
-        outbox: &mut Outbox,
-    ) {
+    pub(crate) fn send_queries(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata) {
         let mut wanted: BTreeMap<NodeId, Vec<(usize, i32, StartOffset)>> = BTreeMap::new();
         for slot in 0..self.partitions.len() {
             if let Phase::Start(start) = self.partitions[slot].phase {
-                self.settle(slot, start, outbox);
+                self.settle(slot, start);
             }
             let partition = &self.partitions[slot];
             let Phase::Start(start) = partition.phase else { continue };

@@ -14,6 +14,7 @@ use super::super::batch::{Item, PartitionError};
 use super::super::budget::{Budget, Origin};
 use super::super::fetch_buffer::View;
 use super::super::positions::StartOffset;
+use super::offsets::StartWanted;
 use super::sparse::Sparse;
 use crate::client::Outbox;
 use crate::config::{ConsumerSettings, Isolation, OffsetReset};
@@ -94,7 +95,7 @@ impl Partition {
             partition: view.partition,
             epoch: view.epoch,
             paused: view.paused,
-            phase: Phase::Start(view.begin),
+            phase: if view.revoked { Phase::Stopped } else { Phase::Start(view.begin) },
             retry_at_us: 0,
             backoff: Backoff::new(connection.retry_backoff_us, connection.retry_backoff_max_us),
             last_fetched_epoch: -1,
@@ -140,6 +141,8 @@ pub struct Fetcher {
     pub(crate) flights: BTreeMap<u64, Flight>,
     /// Partitions whose offsets were asked for.
     pub(crate) queries: BTreeMap<u64, Vec<(usize, u64)>>,
+    /// Partitions whose committed offsets are to be looked up.
+    pub(crate) starts: Vec<StartWanted>,
     /// Which partition a batch belongs to that is being decompressed.
     pub(crate) jobs: BTreeMap<u64, (usize, u64)>,
     pub(crate) next_tag: u64,
@@ -155,7 +158,10 @@ pub struct Fetcher {
     /// The assignment as last seen, and whether it is news.
     pub(crate) views: Vec<View>,
     pub(crate) views_changed: bool,
-    pub(crate) seen: u64,
+    /// Single slots that changed: theirs, and how they are now.
+    pub(crate) view_changes: Vec<(usize, View)>,
+    /// Slots by their epochs, which no two share.
+    by_epoch: BTreeMap<u64, usize>,
     watched: BTreeSet<Arc<str>>,
     /// More room for the fetch buffer's queues.
     pub(crate) larger: Option<Arena>,
@@ -183,6 +189,7 @@ impl Fetcher {
             partitions: Vec::new(),
             flights: BTreeMap::new(),
             queries: BTreeMap::new(),
+            starts: Vec::new(),
             jobs: BTreeMap::new(),
             next_tag: 0,
             next_turn: 0,
@@ -192,7 +199,8 @@ impl Fetcher {
             collected: Vec::with_capacity(super::exchange::HOLD),
             views: Vec::new(),
             views_changed: false,
-            seen: 0,
+            view_changes: Vec::with_capacity(super::exchange::HOLD),
+            by_epoch: BTreeMap::new(),
             watched: BTreeSet::new(),
             larger: None,
             wants_larger: None,
@@ -209,8 +217,9 @@ impl Fetcher {
     /// Sends what can be sent; call it after every input.
     pub fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
         if mem::take(&mut self.views_changed) {
-            self.follow_views(now, metadata);
+            self.follow_assignment(now, metadata);
         }
+        self.follow_changes();
         self.drop_collected(outbox);
         self.retired = None;
         self.budget.adapt();
@@ -219,22 +228,24 @@ impl Fetcher {
         }
         self.deadline_us = None;
         // First: a start that needs no asking is fetched in the same turn.
-        self.send_queries(now, network, metadata, outbox);
+        self.send_queries(now, network, metadata);
         if self.send_fetches(now, network, metadata, outbox) {
-            self.send_queries(now, network, metadata, outbox);
+            self.send_queries(now, network, metadata);
         }
         self.copy_sparse();
     }
 
-    /// Rebuilds the partitions; those whose epoch is the same go on.
-    fn follow_views(&mut self, now: Now, metadata: &mut Metadata) {
-        let mut before = mem::take(&mut self.partitions).into_iter().map(Some).collect::<Vec<_>>();
+    /// Rebuilds the partitions; those whose epoch is the same go on, in their new places.
+    fn follow_assignment(&mut self, now: Now, metadata: &mut Metadata) {
+        let mut before: BTreeMap<u64, Partition> =
+            mem::take(&mut self.partitions).into_iter().map(|partition| (partition.epoch, partition)).collect();
         let mut topics = BTreeSet::new();
+        self.by_epoch.clear();
         for (slot, view) in self.views.iter().enumerate() {
-            let same = before.get_mut(slot).and_then(|entry| entry.take_if(|partition| partition.epoch == view.epoch));
-            let mut partition = same.unwrap_or_else(|| Partition::new(view, &self.settings));
+            let mut partition = before.remove(&view.epoch).unwrap_or_else(|| Partition::new(view, &self.settings));
             partition.paused = view.paused;
             self.partitions.push(partition);
+            self.by_epoch.insert(view.epoch, slot);
             topics.insert(Arc::clone(&view.topic));
         }
         for topic in topics.difference(&self.watched) {
@@ -244,17 +255,66 @@ impl Fetcher {
             metadata.unwatch(topic);
         }
         self.watched = topics;
-        let partitions = &self.partitions;
-        let current = |slot: usize, epoch: u64| partitions.get(slot).is_some_and(|partition| partition.epoch == epoch);
-        self.jobs.retain(|_, (slot, epoch)| current(*slot, *epoch));
-        for (slot, epoch, item) in mem::take(&mut self.outgoing) {
-            if current(slot, epoch) {
+        for partition in before.into_values() {
+            self.let_go(partition);
+        }
+        self.follow_moves();
+    }
+
+    /// Takes over what changed of single partitions; one in a new epoch starts anew.
+    fn follow_changes(&mut self) {
+        let mut restarted = false;
+        let mut changes = mem::take(&mut self.view_changes);
+        for (slot, view) in changes.drain(..) {
+            let Some(partition) = self.partitions.get_mut(slot) else { continue };
+            if partition.epoch == view.epoch {
+                partition.paused = view.paused;
+                continue;
+            }
+            restarted = true;
+            let before = mem::replace(partition, Partition::new(&view, &self.settings));
+            self.by_epoch.remove(&before.epoch);
+            self.by_epoch.insert(view.epoch, slot);
+            self.let_go(before);
+        }
+        // Its room is used again.
+        self.view_changes = changes;
+        if restarted {
+            self.follow_moves();
+        }
+    }
+
+    /// What is meant for a slot finds it by its epoch, and is dropped where that is over.
+    fn follow_moves(&mut self) {
+        let by_epoch = &self.by_epoch;
+        let moved = |slot: &mut usize, epoch: u64| match by_epoch.get(&epoch) {
+            Some(now) => {
+                *slot = *now;
+                true
+            }
+            None => false,
+        };
+        self.jobs.retain(|_, (slot, epoch)| moved(slot, *epoch));
+        self.watermarks.retain_mut(|(slot, epoch, ..)| moved(slot, *epoch));
+        self.restarts.retain_mut(|(slot, epoch, _)| moved(slot, *epoch));
+        for asked in self.queries.values_mut() {
+            asked.retain_mut(|(slot, epoch)| moved(slot, *epoch));
+        }
+        for flight in self.flights.values_mut() {
+            flight.partitions.retain_mut(|fetched| moved(&mut fetched.slot, fetched.epoch));
+        }
+        for (mut slot, epoch, item) in mem::take(&mut self.outgoing) {
+            if moved(&mut slot, epoch) {
                 self.outgoing.push_back((slot, epoch, item));
             } else {
                 self.collected.push(item);
             }
         }
-        for pending in before.into_iter().flatten().flat_map(|partition| partition.pending) {
+    }
+
+    /// Lets go of what waits for the work thread, or behind it, in a partition that is over.
+    fn let_go(&mut self, partition: Partition) {
+        for pending in partition.pending {
             match pending {
                 Pending::Ready(item) => self.collected.push(item),
                 Pending::Decompressing { buffer_id, bytes, .. } => self.budget.done(buffer_id, bytes),
@@ -268,8 +328,7 @@ impl Fetcher {
             if let Item::Batch(batch) = item {
                 let bytes = batch.bytes as usize;
                 self.budget.done(batch.buffer_id, bytes);
-                let slot =
-                    self.partitions.get_mut(batch.slot as usize).filter(|partition| partition.epoch == batch.epoch);
+                let slot = self.by_epoch.get(&batch.epoch).and_then(|slot| self.partitions.get_mut(*slot));
                 if let Some(partition) = slot {
                     partition.held = partition.held.saturating_sub(bytes);
                 }
@@ -283,6 +342,11 @@ impl Fetcher {
                 outbox.recycle(buffer);
             }
         });
+    }
+
+    /// Where the partition of a fetch epoch is.
+    pub(crate) fn slot_of(&self, epoch: u64) -> Option<usize> {
+        self.by_epoch.get(&epoch).copied()
     }
 
     pub(crate) fn current(&mut self, slot: usize, epoch: u64) -> Option<&mut Partition> {

@@ -1,4 +1,5 @@
-//! Faults of all kinds in random order, from a seed: every record comes, in order, once the faults stop.
+//! Faults of all kinds in random order, from a seed: every record comes, in order, once the faults stop, and commits never go
+//! back and never run ahead of what was handed over.
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::compression::Codec;
@@ -21,15 +22,20 @@ struct Chaos {
     faults: bool,
     /// Batches that were damaged on their way: a second time would be an error (E19).
     damaged: BTreeSet<(i32, i64)>,
+    /// The offset behind the furthest record that was handed over.
+    furthest: BTreeMap<i32, i64>,
+    /// What the coordinator was told to commit.
+    committed: BTreeMap<i32, i64>,
 }
 
 impl Chaos {
     fn new(seed: u64) -> Self {
-        let mut world = World::new(&[]);
+        let mut world = World::new(&[("auto.commit.interval.ms", "700")]);
         let starts: Vec<_> = (0..PARTITIONS).map(|partition| ("t", partition, StartOffset::Beginning)).collect();
         world.assign(&starts);
-        let expected = (0..PARTITIONS).map(|partition| (partition, 0)).collect();
-        Self { world, random: Random::new(seed), expected, faults: true, damaged: BTreeSet::new() }
+        let expected: BTreeMap<i32, i64> = (0..PARTITIONS).map(|partition| (partition, 0)).collect();
+        let (furthest, committed) = (expected.clone(), BTreeMap::new());
+        Self { world, random: Random::new(seed), expected, faults: true, damaged: BTreeSet::new(), furthest, committed }
     }
 
     fn chance(&mut self, percent: u32) -> bool {
@@ -92,6 +98,22 @@ impl Chaos {
                 }
                 self.world.answer_fetch(asked, &answers, &[]);
             }
+            Question::Commit { offsets, .. } => {
+                let code = if asked.node != self.world.coordinated_by {
+                    16
+                } else if self.chance(20) {
+                    [14, 15, 16, 27, 100, 7][self.random.below(6) as usize]
+                } else {
+                    0
+                };
+                for &(_, partition, offset, ..) in offsets.iter().filter(|_| code == 0) {
+                    let before = self.committed.insert(partition, offset).unwrap_or(0);
+                    let given = self.furthest[&partition];
+                    assert!(before <= offset && offset <= given, "[{partition}]: {before}, {offset}, {given}");
+                }
+                self.world.answer_commit_with(asked, &|_, _| code);
+            }
+            Question::Lookup(_) => unreachable!("each start is given"),
         }
     }
 
@@ -135,6 +157,7 @@ impl Chaos {
             }
             6 => drop(self.world.down.insert(1 + self.random.below(2) as i32)),
             7 => self.world.down.clear(),
+            8 => self.world.coordinated_by = 3 - self.world.coordinated_by,
             _ => {}
         }
     }
@@ -146,6 +169,8 @@ impl Chaos {
             let expected = self.expected.get_mut(&partition).unwrap();
             assert_eq!((offset, value), (*expected, format!("value {expected}")), "partition {partition}");
             *expected += 1;
+            let furthest = self.furthest.get_mut(&partition).unwrap();
+            *furthest = (*furthest).max(*expected);
         }
         self.world.settle();
     }
@@ -169,6 +194,12 @@ fn every_record_comes_in_order_once_the_faults_stop() {
             chaos.step();
             rounds += 1;
             assert!(rounds < 1500, "seed {seed} stalls: {:?}", chaos.expected);
+        }
+        let all = (0..PARTITIONS).map(|partition| (partition, RECORDS)).collect();
+        while chaos.committed != all {
+            chaos.step();
+            rounds += 1;
+            assert!(rounds < 3000, "seed {seed} commits no more than {:?}", chaos.committed);
         }
         let held = chaos.world.held();
         assert!(held < 1 << 20, "seed {seed} holds {held} bytes at the end");

@@ -184,7 +184,7 @@ fn seek_drops_what_was_fetched_and_what_is_on_its_way() {
 fn seek_right_after_assign_goes_before_the_first_fetch() {
     let mut world = World::new(&[]);
     let assigned = super::super::positions::Assigned { topic: "t".into(), partition: 0, start: StartOffset::Offset(0) };
-    drop(world.buffer.assign(super::super::fetch_buffer::PreparedAssignment::new(vec![assigned]).unwrap()));
+    drop(world.buffer.assign(super::super::assigning::PreparedAssignment::new(vec![assigned]).unwrap()));
     world.buffer.seek("t", 0, StartOffset::Offset(9)).unwrap();
     world.settle();
     assert_eq!(world.answer(&[answer(10, &[batch(9, 1)])])[0].offset, 9);
@@ -195,7 +195,7 @@ fn seek_right_after_assign_goes_before_the_first_fetch() {
 fn seek_needs_an_assigned_partition_and_no_stored_offset() {
     let mut world = World::reading(&[]);
     assert_eq!(world.buffer.seek("t", 1, StartOffset::Offset(0)), Err(Kind::State));
-    assert_eq!(world.buffer.seek("nowhere", 0, StartOffset::Offset(0)), Err(Kind::State));
+    assert_eq!(world.buffer.seek("nowhere", 0, StartOffset::Offset(0)), Err(Kind::UnknownPartition));
     assert_eq!(world.buffer.seek("t", 0, StartOffset::Stored), Err(Kind::InvalidArgument));
     assert_eq!(world.buffer.seek("t", 0, StartOffset::Invalid), Ok(()));
 }

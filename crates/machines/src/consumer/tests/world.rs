@@ -9,6 +9,7 @@ use ottla_protocol::messages::api_versions::{ApiVersion, ApiVersionsRequest, Api
 use ottla_protocol::messages::fetch::{
     FetchRequest, FetchResponse, FetchableTopicResponse, NodeEndpoint, PartitionData,
 };
+use ottla_protocol::messages::find_coordinator::FindCoordinatorRequest;
 use ottla_protocol::messages::list_offsets::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
@@ -17,7 +18,8 @@ use ottla_protocol::messages::metadata::{
 };
 use ottla_protocol::primitives::{Message, Reader, Records, Uuid, Writer};
 
-use super::super::fetch_buffer::{FetchBuffer, PreparedAssignment};
+use super::super::assigning::PreparedAssignment;
+use super::super::fetch_buffer::FetchBuffer;
 use super::super::fetcher::Fetcher;
 use super::super::positions::{Assigned, StartOffset};
 use super::super::taken::{Scratch, Take};
@@ -26,6 +28,8 @@ use crate::client::{Event, Outbox};
 use crate::config::ConsumerSettings;
 use crate::config::confluent::{Config, Role};
 use crate::connection::{Network, NetworkOutput, Tag};
+use crate::consumer::Commits;
+use crate::group::{Coordinator, Member};
 use crate::job::{Contexts, Job, run};
 use crate::machine::{ConnectionId, DisconnectCause, Endpoint, Frame, Lane, NodeId, Now, Output};
 use crate::metadata::Metadata;
@@ -57,6 +61,13 @@ pub(super) enum Question {
     },
     /// Topic, partition, timestamp.
     Offsets(Vec<(&'static str, i32, i64)>),
+    /// Member id, generation; topic, partition, offset, leader epoch, metadata.
+    Commit {
+        member: (String, i32),
+        offsets: Vec<(&'static str, i32, i64, i32, String)>,
+    },
+    /// Topic, partition.
+    Lookup(Vec<(&'static str, i32)>),
 }
 
 #[derive(Debug)]
@@ -64,8 +75,8 @@ pub(super) struct Asked {
     pub(super) connection: ConnectionId,
     pub(super) node: i32,
     pub(super) lane: Lane,
-    correlation_id: i32,
-    version: i16,
+    pub(super) correlation_id: i32,
+    pub(super) version: i16,
     pub(super) question: Question,
 }
 
@@ -76,8 +87,19 @@ pub(super) struct World {
     pub(super) now: Now,
     network: Network,
     metadata: Metadata,
-    outbox: Outbox,
+    pub(super) outbox: Outbox,
     pub(super) fetcher: Fetcher,
+    pub(super) commits: Commits,
+    pub(super) coordinator: Coordinator,
+    pub(super) member: Option<Member>,
+    /// What brokers answer to OffsetFetch, at once unless lookups are held: topic, partition; offset, leader epoch.
+    pub(super) committed: BTreeMap<(&'static str, i32), (i64, i32)>,
+    pub(super) hold_lookups: bool,
+    /// The broker that coordinates the group.
+    pub(super) coordinated_by: i32,
+    pub(super) events: Vec<Event>,
+    /// The highest version of OffsetCommit and OffsetFetch that the brokers speak.
+    pub(super) offsets_version: i16,
     pub(super) buffer: FetchBuffer,
     scratch: Scratch,
     connections: BTreeMap<ConnectionId, (NodeId, Lane)>,
@@ -115,6 +137,14 @@ impl World {
             metadata: Metadata::new(&settings.connection, 2),
             outbox: Outbox::default(),
             fetcher: Fetcher::new(&settings, 3),
+            commits: Commits::new(&settings, 4),
+            coordinator: Coordinator::new(&settings.connection, &settings.group, 5),
+            member: None,
+            committed: BTreeMap::new(),
+            hold_lookups: false,
+            coordinated_by: 2,
+            events: Vec::new(),
+            offsets_version: 10,
             buffer: FetchBuffer::new(&settings),
             scratch: Scratch::new(),
             connections: BTreeMap::new(),
@@ -158,7 +188,13 @@ impl World {
         let until_us = self.now.mono_us + milliseconds * 1000;
         while self.now.mono_us < until_us {
             let network = self.network.deadline(self.now);
-            let machines = [network, self.metadata.deadline(self.now), self.fetcher.next_deadline(self.now)];
+            let machines = [
+                network,
+                self.metadata.deadline(self.now),
+                self.fetcher.next_deadline(self.now),
+                self.commits.deadline(self.now),
+                self.coordinator.deadline(self.now),
+            ];
             let next_us = machines.into_iter().flatten().min().unwrap_or(until_us);
             let step_us = next_us.max(self.now.mono_us + 1).min(until_us) - self.now.mono_us;
             self.now.mono_us += step_us;
@@ -169,11 +205,19 @@ impl World {
     /// Runs everything until nothing more happens.
     pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
+            self.commits.exchange(&mut self.buffer);
             let mut busy = self.fetcher.exchange(&mut self.buffer).again;
             self.network.tick(self.now);
             busy |= self.failures();
             self.metadata.advance(self.now, &mut self.network);
+            self.coordinator.advance(self.now, &mut self.network);
+            for found in self.commits.take_starts() {
+                self.fetcher.start_found(found, &mut self.outbox);
+            }
             self.fetcher.advance(self.now, &mut self.network, &mut self.metadata, &mut self.outbox);
+            self.commits.find_starts(self.fetcher.take_starts());
+            let Self { network, metadata, coordinator, member, outbox, .. } = self;
+            self.commits.advance(self.now, network, metadata, coordinator, member.as_ref(), outbox);
             busy |= self.failures();
             while let Some(output) = self.network.poll_output() {
                 busy = true;
@@ -190,7 +234,7 @@ impl World {
                 self.fetcher.computed(self.now, computed, &mut self.outbox);
                 busy = true;
             }
-            if !busy && !self.fetcher.wants_exchange() {
+            if !busy && !self.fetcher.wants_exchange() && !self.commits.wants_exchange() {
                 self.buffer.take_wake();
                 return;
             }
@@ -204,6 +248,10 @@ impl World {
             any = true;
             match failure.tag {
                 Tag::Metadata => self.metadata.failure(self.now),
+                Tag::FindCoordinator => self.coordinator.failure(self.now),
+                Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
+                    self.commits.failure(self.now, &failure, &mut self.coordinator);
+                }
                 _ => self.fetcher.failure(self.now, failure, &mut self.metadata, &mut self.outbox),
             }
         }
@@ -240,6 +288,7 @@ impl World {
             Output::Compute(job) => self.jobs.push_back(job),
             Output::Recycle(_) => self.recycled += 1,
             Output::Event(Event::Log { text, .. }) => self.log.push(text),
+            Output::Event(event) => self.events.push(event),
             other => panic!("{other:?}"),
         }
     }
@@ -260,6 +309,9 @@ impl World {
                     request.topics.into_iter().flatten().filter_map(|topic| topic.name.map(str::to_owned)).collect();
                 return self.respond_metadata(connection, version, correlation_id, &names);
             }
+            ApiKey::FindCoordinator => return self.tell_coordinator(connection, version, correlation_id),
+            ApiKey::OffsetCommit => self.commit_question(lane, &mut reader, version),
+            ApiKey::OffsetFetch => self.lookup_question(lane, &mut reader, version),
             ApiKey::Fetch => {
                 let request = FetchRequest::decode(&mut reader, version).unwrap();
                 assert_eq!((lane, request.session_id, request.session_epoch), (Lane::Fetch, 0, -1));
@@ -292,7 +344,11 @@ impl World {
             }
             other => panic!("{other:?}"),
         };
-        self.asked.push_back(Asked { connection, node, lane, correlation_id, version, question });
+        let asked = Asked { connection, node, lane, correlation_id, version, question };
+        match asked.question {
+            Question::Lookup(_) if !self.hold_lookups => self.answer_lookup(&asked, 0, 0),
+            _ => self.asked.push_back(asked),
+        }
     }
 
     fn versions(&self) -> ApiVersionsResponse<'static> {
@@ -303,6 +359,9 @@ impl World {
             range(ApiKey::ListOffsets, ListOffsetsRequest::MIN_VERSION, ListOffsetsRequest::MAX_VERSION),
             range(ApiKey::Metadata, 1, MetadataRequest::MAX_VERSION),
             range(ApiKey::ApiVersions, 0, ApiVersionsRequest::MAX_VERSION),
+            range(ApiKey::FindCoordinator, 4, FindCoordinatorRequest::MAX_VERSION),
+            range(ApiKey::OffsetCommit, 8, self.offsets_version),
+            range(ApiKey::OffsetFetch, 8, self.offsets_version),
         ];
         ApiVersionsResponse { api_keys, ..Default::default() }
     }
@@ -343,7 +402,7 @@ impl World {
         self.deliver(connection, writer.into_parts().0);
     }
 
-    fn respond<'a>(
+    pub(super) fn respond<'a>(
         &mut self,
         connection: ConnectionId,
         api: ApiKey,
@@ -363,6 +422,13 @@ impl World {
         let Some(response) = self.network.response(self.now, connection, Frame::new(bytes)) else { return };
         match response.tag {
             Tag::Metadata => self.metadata.response(self.now, &mut self.network, &response),
+            Tag::FindCoordinator => {
+                self.coordinator.response(self.now, &response, &mut self.network, &mut self.outbox);
+            }
+            Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
+                let Self { network, metadata, coordinator, outbox, .. } = self;
+                self.commits.response(self.now, response, network, metadata, coordinator, outbox);
+            }
             _ => self.fetcher.response(self.now, response, &mut self.network, &mut self.metadata, &mut self.outbox),
         }
     }
@@ -390,7 +456,7 @@ impl World {
         self.answer_fetch(&asked, answers, &[]);
         match asked.question {
             Question::Fetch { partitions, .. } => partitions,
-            Question::Offsets(_) => unreachable!(),
+            _ => unreachable!(),
         }
     }
 
