@@ -201,6 +201,11 @@ impl FetchSessions {
         }
     }
 
+    /// The partitions of a session; none where there is no such session.
+    pub(crate) fn names(&self, id: i32) -> impl Iterator<Item = &PartitionName> {
+        self.sessions.get(&id).into_iter().flat_map(|session| session.places.keys())
+    }
+
     /// Notes what an incremental answer says of a partition; gives whether it has to say it.
     pub(crate) fn tell(&mut self, id: i32, name: &PartitionName, told: Told) -> bool {
         self.sessions.get_mut(&id).is_none_or(|session| session.tell(name, told))

@@ -94,7 +94,11 @@ fn read(cluster: &Cluster, call: &Call) -> Result<Facts, DecodeError> {
             let topic = request.topics.iter().map(|topic| {
                 named(topic.topic, topic.topic_id, topic.partitions.iter().map(|asked| asked.partition).collect())
             });
-            facts.topics = topic.collect();
+            // A request within a session names only what changed.
+            let session = cluster.fetch_sessions.get(&call.node).into_iter();
+            let session = session.flat_map(|sessions| sessions.names(request.session_id));
+            let session = session.map(|name| named(&name.topic, name.id, vec![name.partition]));
+            facts.topics = topic.chain(session).collect();
         }
         ApiKey::ListOffsets => {
             let request: ListOffsetsRequest<'_> = call.decode()?;

@@ -112,8 +112,8 @@ pub(crate) fn before(cluster: &mut Cluster, call: &mut Call) -> Before {
 
 /// Serves what the error does not hit, and nothing where it hits all.
 fn refuse(cluster: &mut Cluster, call: &mut Call, firing: Firing, code: i16, level: Level) -> Before {
-    let blow = Blow { code, level, select: &firing.select, topics: &cluster.topics };
     let asked = Asked::of(call);
+    let blow = Blow::new(cluster, call, &asked, &firing.select, (code, level));
     match strip(call, &blow) {
         Rest::Nothing => {
             let answer = impose(call, &asked, None, &blow);
@@ -139,7 +139,7 @@ pub(crate) fn after(cluster: &mut Cluster, call: &Call, reply: Reply) -> After {
         None => reply,
         Some(Pending { asked, firing }) => {
             let Action::Error { code, level } = firing.action else { return After::Send(reply) };
-            let blow = Blow { code, level, select: &firing.select, topics: &cluster.topics };
+            let blow = Blow::new(cluster, call, &asked, &firing.select, (code, level));
             match impose(call, &asked, Some(reply), &blow) {
                 Answer::Now(reply) => reply,
                 _ => return After::Close,
@@ -169,13 +169,16 @@ fn strike(cluster: &mut Cluster, call: &Call, reply: Reply) -> After {
     let Some(firing) = firing else { return After::Send(reply) };
     match firing.action {
         Action::ErrorAfter { code, level } => {
-            let blow = Blow { code, level, select: &firing.select, topics };
-            match impose(call, &Asked::of(call), Some(reply), &blow) {
+            let asked = Asked::of(call);
+            let blow = Blow::new(cluster, call, &asked, &firing.select, (code, level));
+            match impose(call, &asked, Some(reply), &blow) {
                 Answer::Now(reply) => After::Send(reply),
                 _ => After::Close,
             }
         }
-        Action::CorruptCrc => After::Send(corrupt_batch(call, topics, &firing.select, &reply).unwrap_or(reply)),
+        Action::CorruptCrc => {
+            After::Send(corrupt_batch(call, &cluster.topics, &firing.select, &reply).unwrap_or(reply))
+        }
         Action::WrongCorrelationId => {
             let mut reply = reply;
             for byte in reply.bytes.iter_mut().skip(4).take(4) {

@@ -2,9 +2,15 @@
 
 use ottla_protocol::primitives::Uuid;
 
-use crate::cluster::Topics;
+use super::recode::request;
+use crate::cluster::{Cluster, Topics};
 use crate::control::facts::topic_name;
 use crate::control::fault::{Level, Select};
+use crate::control::hooks::Asked;
+use crate::fetch_sessions::PartitionName;
+use crate::handlers::Call;
+use ottla_protocol::api::ApiKey;
+use ottla_protocol::messages::fetch::FetchRequest;
 
 /// An error on its way into a response.
 pub(crate) struct Blow<'b> {
@@ -12,9 +18,24 @@ pub(crate) struct Blow<'b> {
     pub(crate) level: Level,
     pub(crate) select: &'b Select,
     pub(crate) topics: &'b Topics,
+    /// What the session of a Fetch has, beside what the request names.
+    pub(crate) session: Vec<PartitionName>,
 }
 
-impl Blow<'_> {
+impl<'b> Blow<'b> {
+    pub(crate) fn new(
+        cluster: &'b Cluster,
+        call: &Call,
+        asked: &Asked,
+        select: &'b Select,
+        (code, level): (i16, Level),
+    ) -> Self {
+        let fetch = if call.api == ApiKey::Fetch { request::<FetchRequest<'_>>(call, asked) } else { None };
+        let sessions = cluster.fetch_sessions.get(&call.node);
+        let session = fetch.zip(sessions).map(|(fetch, sessions)| sessions.names(fetch.session_id).cloned().collect());
+        Self { code, level, select, topics: &cluster.topics, session: session.unwrap_or_default() }
+    }
+
     /// Whether it is for the whole response, where that has a place for it.
     pub(crate) fn is_top(&self) -> bool {
         self.level == Level::Top

@@ -35,7 +35,7 @@ pub(super) fn produce<'a>(blow: &Blow<'_>, request: ProduceRequest<'a>, response
     }
 }
 
-pub(super) fn fetch<'a>(blow: &Blow<'_>, version: i16, request: FetchRequest<'a>, response: &mut FetchResponse<'a>) {
+pub(super) fn fetch<'a>(blow: &'a Blow<'_>, version: i16, request: FetchRequest<'a>, response: &mut FetchResponse<'a>) {
     if blow.is_top() && version >= 7 {
         *response = FetchResponse { error_code: blow.code, ..Default::default() };
         return;
@@ -48,7 +48,9 @@ pub(super) fn fetch<'a>(blow: &Blow<'_>, version: i16, request: FetchRequest<'a>
         .responses
         .iter()
         .flat_map(|topic| topic.partitions.iter().map(|data| (topic.topic, topic.topic_id, data.partition_index)));
-    let hit: Vec<_> = asked.chain(answered).filter(|(name, id, number)| blow.hits(name, *id, *number)).collect();
+    let session = blow.session.iter().map(|name| (&*name.topic, name.id, name.partition));
+    let hit: Vec<_> =
+        asked.chain(answered).chain(session).filter(|(name, id, number)| blow.hits(name, *id, *number)).collect();
     for (topic, topic_id, partition_index) in hit {
         let new = FetchableTopicResponse { topic, topic_id, ..Default::default() };
         let same = |other: &FetchableTopicResponse<'_>| (other.topic, other.topic_id) == (topic, topic_id);

@@ -1,4 +1,5 @@
 //! Faults, the request log and the verbs, in virtual time.
 mod errors;
 mod faults;
+mod topics;
 mod verbs;
