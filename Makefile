@@ -39,7 +39,7 @@ check: check-rust check-python check-instructions ## formatting, lints, types, g
 test: test-rust test-python ## every test, real Kafka included
 
 bench: jars $(WHEEL) ## Ottla beside confluent-kafka and the floor on real Kafka (QUICK=1: fewer records and runs; ROWS=a,b)
-	@cargo build --quiet --locked --release --package ottla --examples
+	@cargo build --quiet --locked --release --package ottla --package ottla-broker --examples
 	@$(BIN)/python -m benches $(if $(QUICK),--quick) $(if $(ROWS),--rows '$(ROWS)')
 
 fix: $(ENVIRONMENT) ## format, and mend what the linters can

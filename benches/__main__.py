@@ -13,14 +13,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from benches.broker import Broker
+from benches.embedded import Embedded, ready_milliseconds, settled
 from benches.interrupts import interrupt_latencies
 from benches.loops import CONSUME_LOOPS, PRODUCE_LOOPS
-from benches.report import Figures, Report
+from benches.report import EmbeddedFigures, Figures, Report
 from benches.worker import WARM_UP
 
-ALL_ROWS = [*PRODUCE_LOOPS, *CONSUME_LOOPS, "rust", "threads", "interrupts"]
+ALL_ROWS = [*PRODUCE_LOOPS, *CONSUME_LOOPS, "rust", "threads", "interrupts", "join", "idle", "embedded"]
 PACKAGES = ["original", "ottla", "floor"]
 _WORKER_SECONDS = 300
 
@@ -46,6 +48,10 @@ def main() -> int:
                 bench.threads([package for package in packages if package != "floor"])
             elif row == "interrupts":
                 bench.interrupts([package for package in packages if package != "floor"])
+            elif row in {"join", "idle"}:
+                bench.groups(row, [package for package in packages if package != "floor"])
+            elif row == "embedded":
+                bench.embedded()
             else:
                 bench.row(row, packages)
         report.print()
@@ -114,6 +120,39 @@ class Bench:
             if measured is not None:
                 self.report.threads[package] = int(measured["threads"])
             self.broker.delete(topic)
+
+    def groups(self, row: str, packages: list[str]) -> None:
+        """New groups, and clients without work."""
+        topic = self._filled() if row == "join" else self.broker.create()
+        for package in packages:
+            measured: Any = _run([sys.executable, "-m", "benches.groups", row, package, self.broker.bootstrap, topic])
+            if measured is None:
+                self.report.failed.append(f"{row} {package}")
+            elif row == "join":
+                self.report.joins[package] = measured
+            else:
+                self.report.idle[package] = measured
+
+    def embedded(self) -> None:
+        """The embedded broker beside real Kafka, both under the original's producer."""
+        self.report.ready = ready_milliseconds() or []
+        program = _example("serve")
+        if not program.exists():
+            self.report.failed.append("embedded: no program `serve` was built")
+            return
+        real, own, costs = [], [], []
+        for number in range(self.runs):
+            measured = self._once("produce", "original")
+            real += [measured] if measured else []
+            with Embedded(program) as embedded:
+                topic = embedded.create(f"bench-{number}")
+                before = settled(embedded)
+                command = [sys.executable, "-m", "benches.worker", "produce", "original", embedded.bootstrap, topic]
+                measured = _run([*command, str(self.count)])
+                if measured is not None:
+                    own.append(measured)
+                    costs.append((settled(embedded) - before) / (self.count + WARM_UP) * 1e9)
+        self.report.embedded = EmbeddedFigures(real, own, costs)
 
     def _once(self, row: str, package: str) -> Figures | None:
         if package == "floor" or row in CONSUME_LOOPS:

@@ -24,7 +24,12 @@ class Broker:
     def __init__(self) -> None:
         """Nothing starts before ``__enter__``."""
         # What a run has written is deleted soon: a full run moves several GB.
-        settings = {"log.segment.delete.delay.ms": "500", "log.segment.bytes": "268435456"}
+        # A new group begins at once: what its members do is measured, not the broker's patience (3 s by default).
+        settings = {
+            "log.segment.delete.delay.ms": "500",
+            "log.segment.bytes": "268435456",
+            "group.initial.rebalance.delay.ms": "0",
+        }
         self.cluster = Cluster(settings=settings, java_options=LONG_RUN)
         self._numbers = itertools.count()
 

@@ -118,4 +118,5 @@ PRODUCE_LOOPS = {
     "produce-callback-poll": produce_with_callback_and_poll,
     "produce-lz4": produce,
 }
-CONSUME_LOOPS = {"poll": poll_all, "consume": consume_all}
+# The rows of a group subscribe, and commit by themselves.
+CONSUME_LOOPS = {"poll": poll_all, "consume": consume_all, "poll-group": poll_all, "consume-group": consume_all}

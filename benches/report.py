@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 
 Figures = dict[str, float]
@@ -29,14 +29,37 @@ FLOOR_AT_MOST = 2.5
 MEMORY_AT_MOST = 0.25
 INTERRUPT_MILLISECONDS_AT_MOST = 50.0
 ENGINE_THREADS_AT_MOST = 2.0
+JOIN_MILLISECONDS_AT_MOST = 300.0
+IDLE_PER_CENT_AT_MOST = 1.0
+READY_MILLISECONDS_AT_MOST = 50.0
+EMBEDDED_RATE_AT_LEAST = 1.0
+EMBEDDED_NS_AT_MOST = 300.0
 TARGETS = {
     "produce": Target(6, rate=1.5),
     "produce-callback-poll": Target(5),
     "poll": Target(4.5, rate=4),
     "consume": Target(5),
+    "poll-group": Target(4.5, rate=4),
+    "consume-group": Target(5),
     "rust-produce": Target(8, beside="produce"),
     "rust-fetch": Target(8, beside="consume"),
 }
+
+
+@dataclass(frozen=True)
+class EmbeddedFigures:
+    """The original's producer on real Kafka and on the embedded broker, and CPU ns a record of the latter's process."""
+
+    real: list[Figures]
+    own: list[Figures]
+    cpu_ns: list[float]
+
+    def ratio(self) -> float | None:
+        """Records per second, embedded / real."""
+        if not self.real or not self.own:
+            return None
+        own, real = (statistics.median(each["records_per_second"] for each in side) for side in (self.own, self.real))
+        return own / real
 
 
 @dataclass
@@ -49,6 +72,11 @@ class Report:
     figures: dict[str, dict[str, list[Figures]]] = field(default_factory=dict)
     latencies: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     threads: dict[str, int] = field(default_factory=dict)
+    joins: dict[str, list[float]] = field(default_factory=dict)
+    idle: dict[str, dict[str, float]] = field(default_factory=dict)
+    ready: list[float] = field(default_factory=list)
+    embedded: EmbeddedFigures | None = None
+    failed: list[str] = field(default_factory=list)
     load_before: tuple[float, float, float] = field(default_factory=os.getloadavg)
 
     def note(self, row: str, package: str, several: list[Figures]) -> None:
@@ -71,7 +99,8 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether every row has all its runs."""
-        return all(len(several) == self.runs for row in self.figures.values() for several in row.values())
+        runs = all(len(several) == self.runs for row in self.figures.values() for several in row.values())
+        return runs and not self.failed
 
     def data(self) -> dict[str, object]:
         """Everything measured, for a file."""
@@ -80,6 +109,11 @@ class Report:
             "figures": self.figures,
             "engine_threads": self.threads,
             "interrupt_ms": self.latencies,
+            "join_ms": self.joins,
+            "idle": self.idle,
+            "embedded_ready_ms": self.ready,
+            "embedded": None if self.embedded is None else asdict(self.embedded),
+            "failed": self.failed,
         }
 
     def print(self) -> None:
@@ -90,6 +124,10 @@ class Report:
             self._print_figures()
         self._print_threads()
         self._print_latencies()
+        self._print_groups()
+        self._print_embedded()
+        for what in self.failed:
+            print(f"not measured: {what}")
 
     def _print_figures(self) -> None:
         header = ["CPU ns a record", "original", "ottla", "floor", "(objects + bytes)"]
@@ -175,6 +213,36 @@ class Report:
                 bound = INTERRUPT_MILLISECONDS_AT_MOST if package == "ottla" else None
                 print(f"Ctrl-C in {call}, {package}: median of {len(latencies)} {_number(middle, 1)} ms,", end=" ")
                 print(f"worst {_number(max(latencies, default=None), 1)} ms", _verdict(middle, bound, at_least=False))
+
+    def _print_groups(self) -> None:
+        for package, several in self.joins.items():
+            middle = statistics.median(several) if several else None
+            bound = JOIN_MILLISECONDS_AT_MOST if package == "ottla" else None
+            print(f"first record at the first member of a new group, {package}: median of {len(several)}", end=" ")
+            print(f"{_number(middle, 1)} ms, worst {_number(max(several, default=None), 1)} ms", end=" ")
+            print(_verdict(middle, bound, at_least=False))
+        for package, found in self.idle.items():
+            cpu, threads = found["percent"], found["threads"]
+            print(f"100 idle clients, {package}: {_number(cpu, 2)} % of a core", end=" ")
+            print(_verdict(cpu, IDLE_PER_CENT_AT_MOST if package == "ottla" else None, at_least=False), end=" ")
+            print(f"in {threads:.0f} threads", end=" ")
+            print(_verdict(threads, ENGINE_THREADS_AT_MOST if package == "ottla" else None, at_least=False))
+
+    def _print_embedded(self) -> None:
+        if self.ready:
+            middle = statistics.median(self.ready)
+            print(f"embedded broker ready from Python: median of {len(self.ready)} {_number(middle, 2)} ms", end=" ")
+            print(_verdict(middle, READY_MILLISECONDS_AT_MOST, at_least=False))
+        if self.embedded is not None:
+            ratio, costs = self.embedded.ratio(), self.embedded.cpu_ns
+            print(
+                f"the original's producer, embedded broker / real Kafka: {_number(ratio, 2)} times the records/s",
+                end=" ",
+            )
+            print(_verdict(ratio, EMBEDDED_RATE_AT_LEAST, at_least=True))
+            cost = statistics.median(costs) if costs else None
+            print(f"embedded broker's CPU for a record of 100 B: {_number(cost)} ns", end=" ")
+            print(_verdict(cost, EMBEDDED_NS_AT_MOST, at_least=False))
 
 
 def _placement(pid: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -53,12 +54,18 @@ def _produce(row: str, package: Any, bootstrap: str, topic: str, count: int) -> 
 
 
 def _consume(row: str, package: Any, bootstrap: str, topic: str, count: int) -> dict[str, float]:
-    config = {"bootstrap.servers": bootstrap, "group.id": "bench", "enable.auto.commit": False}
+    subscribes = row.endswith("-group")
+    group = f"bench-{os.getpid()}" if subscribes else "bench"
+    config = {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": subscribes}
     consumer = package.Consumer(config | {"auto.offset.reset": "earliest"})
     begin = [package.TopicPartition(topic, partition, package.OFFSET_BEGINNING) for partition in range(PARTITIONS)]
 
     def whole_topic() -> None:
-        consumer.assign(begin)  # inside: an engine may fetch from here on
+        # Inside: an engine may fetch from here on.
+        if subscribes:
+            consumer.subscribe([topic])
+        else:
+            consumer.assign(begin)
         CONSUME_LOOPS[row](consumer, count)
 
     result = _measure(whole_topic, count)

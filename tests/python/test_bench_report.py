@@ -7,7 +7,7 @@ import os
 import pytest
 
 from benches.loops import KEYS, VALUE_BYTES, key_value_pairs
-from benches.report import Report
+from benches.report import EmbeddedFigures, Report
 
 
 def figures(*cpu_ns: float, rate: float = 1.0, growth: float = 1.0) -> list[dict[str, float]]:
@@ -49,6 +49,25 @@ def test_a_missing_run_is_not_a_complete_report(report: Report) -> None:
     report.note("poll", "ottla", figures(1, 2, 3))
     assert report.complete
     report.note("consume", "ottla", figures(1, 2))
+    assert not report.complete
+
+
+def test_groups_and_the_embedded_broker_have_their_targets(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ours is judged, the original's is told."""
+    report.joins = {"original": [900.0, 950.0, 990.0], "ottla": [10.0, 301.0, 400.0]}
+    report.idle = {"ottla": {"percent": 0.5, "threads": 3}}
+    report.ready = [10.0, 20.0, 99.0]
+    report.embedded = EmbeddedFigures(figures(1, rate=100), figures(1, rate=150), [200.0, 301.0, 500.0])
+    report.print()
+    out = capsys.readouterr().out
+    assert "original: median of 3 950.0 ms, worst 990.0 ms \n" in out
+    assert "ottla: median of 3 301.0 ms, worst 400.0 ms <= 300: MISSED" in out
+    assert "0.50 % of a core <= 1: met in 3 threads <= 2: MISSED" in out
+    assert "ready from Python: median of 3 20.00 ms <= 50: met" in out
+    assert "1.50 times the records/s >= 1: met" in out
+    assert "301 ns <= 300: MISSED" in out
+    assert report.complete
+    report.failed.append("idle ottla")
     assert not report.complete
 
 
