@@ -101,6 +101,11 @@ impl Sender {
     }
 
     fn judge(&mut self, now: Now, mut batch: Batch, verdict: Verdict, metadata: &mut Metadata, outbox: &mut Outbox) {
+        if let (NONE | DUPLICATE_SEQUENCE_NUMBER, Some(ids), Some(sequenced)) =
+            (verdict.code, &mut self.idempotence, batch.sequenced)
+        {
+            ids.written((batch.topic, batch.partition), sequenced);
+        }
         match verdict.code {
             NONE => self.end(now, batch, Ok(verdict)),
             // Written before: an earlier attempt whose answer was lost.
@@ -287,9 +292,10 @@ impl Sender {
         let (attached, attached_bytes) = (batch.attached as usize, batch.attached_bytes);
         let mut ended = Ended { messages, bytes, attached, attached_bytes, report: None, chunks: Vec::new() };
         if attached == 0 {
-            drop(batch.original);
+            // What was compressed is of no use again; the chunks that it was made of are.
+            drop(batch.body);
             // Still held where a connection writes it: then it is freed there.
-            if let Some(body) = Arc::into_inner(batch.body) {
+            if let Some(body) = Arc::into_inner(batch.original) {
                 ended.chunks = body.into_chunks();
             }
         } else {

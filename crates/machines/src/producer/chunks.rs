@@ -1,4 +1,5 @@
 //! The memory of open batches: pooled chunks of 1, 4, then 32 KiB (E7).
+use super::open_batch::CHUNKS;
 use crate::machine::Chunk;
 
 /// Sizes by the place in a batch: a slow topic holds 1 KiB, a fast one soon takes 32 KiB at a time.
@@ -67,8 +68,10 @@ impl Pool {
         }
     }
 
+    /// Gives back, or returns what there is no room for. The list of a compressed batch has room for one chunk alone, and
+    /// would be full before it holds anything.
     pub fn put_list(&mut self, list: Vec<Chunk>) -> Option<Vec<Chunk>> {
-        if list.capacity() == 0 || self.lists.len() == self.lists.capacity() {
+        if list.capacity() < CHUNKS || self.lists.len() == self.lists.capacity() {
             return Some(list);
         }
         self.lists.push(list);

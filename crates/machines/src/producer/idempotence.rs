@@ -9,7 +9,10 @@
 //! ```
 //! While draining, batches that carry a sequence of the old id are tried on with it, for their outcome is unknown and under
 //! a new id they could be written twice; all others wait. The new id starts every partition at 0.
-use std::collections::BTreeMap;
+//!
+//! A broker that knows nothing of an id takes its first batch with whatever sequence. So that a second batch cannot be
+//! written where the first was refused, a partition has one batch in flight until one is confirmed.
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::Sequenced;
 
@@ -27,11 +30,14 @@ pub enum State {
 pub struct Idempotence {
     state: State,
     next_sequences: BTreeMap<(u32, i32), i32>,
+    /// Partitions whose leader has written a batch of this id.
+    confirmed: BTreeSet<(u32, i32)>,
 }
 
 impl Idempotence {
     pub fn new() -> Self {
-        Self { state: State::Unset { not_before_us: 0 }, next_sequences: BTreeMap::new() }
+        let state = State::Unset { not_before_us: 0 };
+        Self { state, next_sequences: BTreeMap::new(), confirmed: BTreeSet::new() }
     }
 
     pub fn state(&self) -> State {
@@ -54,12 +60,27 @@ impl Idempotence {
 
     pub fn answered(&mut self, producer_id: i64, producer_epoch: i16) {
         self.next_sequences.clear();
+        self.confirmed.clear();
         self.state = State::Ready { producer_id, producer_epoch };
     }
 
     /// Whether a batch may be sent: one without a sequence needs a live id.
     pub fn allows(&self, sequenced: Option<Sequenced>) -> bool {
         sequenced.is_some() || matches!(self.state, State::Ready { .. })
+    }
+
+    /// A batch with this sequence was written.
+    pub fn written(&mut self, partition: (u32, i32), sequenced: Sequenced) {
+        if let State::Ready { producer_id, producer_epoch } = self.state
+            && (producer_id, producer_epoch) == (sequenced.producer_id, sequenced.producer_epoch)
+        {
+            self.confirmed.insert(partition);
+        }
+    }
+
+    /// Whether a partition may have more than one batch in flight.
+    pub fn pipelines(&self, partition: (u32, i32)) -> bool {
+        self.confirmed.contains(&partition)
     }
 
     /// The sequence of a partition's next `count` records.
@@ -121,6 +142,22 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_pipelines_once_the_id_is_confirmed_there() {
+        let mut ids = Idempotence::new();
+        ids.answered(7, 0);
+        let old = ids.next((0, 0), 3).unwrap();
+        assert!(!ids.pipelines((0, 0)));
+        ids.written((0, 0), old);
+        assert!(ids.pipelines((0, 0)) && !ids.pipelines((0, 1)));
+        ids.drain();
+        ids.drained();
+        ids.answered(8, 0);
+        // An answer of before says nothing of the new id.
+        ids.written((0, 0), old);
+        assert!(!ids.pipelines((0, 0)));
+    }
+
+    #[test]
     fn draining_lets_old_sequences_alone_pass_and_then_starts_anew() {
         let mut ids = Idempotence::new();
         ids.answered(7, 0);
@@ -149,7 +186,7 @@ mod tests {
         let mut table = String::new();
         for from in [State::Unset { not_before_us: 0 }, State::Asking, old, draining] {
             for (name, act) in inputs {
-                let mut ids = Idempotence { state: from, next_sequences: BTreeMap::new() };
+                let mut ids = Idempotence { state: from, ..Idempotence::new() };
                 act(&mut ids);
                 let word = |state: State| match state {
                     State::Unset { not_before_us: 0 } => "Unset".to_owned(),

@@ -378,7 +378,7 @@ impl Sender {
         }
         let mut ready: BTreeMap<NodeId, Vec<(u32, i32)>> = BTreeMap::new();
         for ((number, partition), queue) in &self.queues {
-            if !self.sendable(now, queue) {
+            if !self.sendable(now, (*number, *partition), queue) {
                 continue;
             }
             match metadata.leader(&self.topics[*number as usize].name, *partition) {
@@ -398,7 +398,7 @@ impl Sender {
                     break;
                 }
                 self.request(now, network, connection, node, batches, outbox);
-                partitions.retain(|key| self.queues.get(key).is_some_and(|queue| self.sendable(now, queue)));
+                partitions.retain(|key| self.queues.get(key).is_some_and(|queue| self.sendable(now, *key, queue)));
             }
         }
     }
@@ -411,18 +411,20 @@ impl Sender {
         self.sent.values().filter(|sent| sent.node == node).count()
     }
 
-    fn sendable(&self, now: Now, queue: &Queue) -> bool {
-        queue.batches.front().is_some_and(|batch| {
-            batch.not_before_us <= now.mono_us
-                && !queue.compressing.contains(&batch.id)
-                && self.idempotence.as_ref().is_none_or(|ids| ids.allows(batch.sequenced))
-        })
+    fn sendable(&self, now: Now, partition: (u32, i32), queue: &Queue) -> bool {
+        let pipelines = self.idempotence.as_ref().is_none_or(|ids| queue.in_flight == 0 || ids.pipelines(partition));
+        pipelines
+            && queue.batches.front().is_some_and(|batch| {
+                batch.not_before_us <= now.mono_us
+                    && !queue.compressing.contains(&batch.id)
+                    && self.idempotence.as_ref().is_none_or(|ids| ids.allows(batch.sequenced))
+            })
     }
 
     fn collect(&mut self, now: Now, partitions: &[(u32, i32)], node: NodeId) -> Vec<Batch> {
         let (mut batches, mut size): (Vec<Batch>, usize) = (Vec::new(), 0);
         for key in partitions {
-            if !self.queues.get(key).is_some_and(|queue| self.sendable(now, queue)) {
+            if !self.queues.get(key).is_some_and(|queue| self.sendable(now, *key, queue)) {
                 continue;
             }
             let Some(queue) = self.queues.get_mut(key) else { continue };

@@ -163,3 +163,23 @@ fn a_topic_that_does_not_exist_fails_its_records_after_a_while_and_then_at_once(
     scene.pass(400 * SECOND);
     assert!(scene.append(&Scene::record(0, b"x"), None).is_ok(), "a topic that came to be is found");
 }
+
+/// The list of a compressed body has room for one chunk; as an open batch's it would be full before it held anything.
+/// Found by the simulation.
+#[test]
+fn what_comes_back_of_a_compressed_batch_can_hold_another() {
+    let mut settings = producer_settings();
+    settings.codec = Compression::Lz4;
+    let mut scene = Scene::new(&settings);
+    for _ in 0..3 {
+        for _ in 0..20 {
+            scene.produce(0, &[7; 50], None);
+        }
+        scene.pass(10 * MS);
+        scene.answer_all(SECOND);
+    }
+    // Large enough to be linked in, which takes two places of the list.
+    scene.produce(0, &[7; 6000], Some(1));
+    scene.answer_all(SECOND);
+    assert_eq!(scene.shared.outstanding(), 0);
+}

@@ -123,7 +123,9 @@ fn order_holds_through_a_lost_connection() {
     settings.batch_num_messages = 1;
     settings.idempotence = true;
     let mut scene = Scene::new(&settings);
-    for number in 0..20_u8 {
+    scene.produce(0, &[0], None);
+    scene.answer_all(SECOND);
+    for number in 1..20_u8 {
         scene.produce(0, &[number], None);
     }
     scene.pass(10 * MS);
