@@ -17,7 +17,7 @@ ENVIRONMENT := $(VENV)/.environment
 WHEEL := $(VENV)/.wheel
 
 .PHONY: help check test bench demo fix needs jars environment wheel check-rust check-python check-instructions test-rust \
-	test-python clean
+	test-python clean sim mutations
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ demo: $(if $(BOOTSTRAP),,jars) $(WHEEL) ## send real text through real Kafka and
 check: check-rust check-python check-instructions ## formatting, lints, types, generated files, layers, instruction counts
 
 test: test-rust test-python ## every test, real Kafka included
+
+sim: needs ## the simulation: SEEDS=10000 seeds (FROM=1 the first), or one SEED=n with its last events (ALL=1: all)
+	@cargo run --quiet --locked --package ottla-sim -- $(if $(SEED),--seed $(SEED) $(if $(ALL),--all),--seeds $(or $(SEEDS),1000) $(if $(FROM),--from $(FROM)))
+
+mutations: needs ## spoil the machines in ten ways and have the simulation find each (NAME=part of one)
+	@cargo xtask mutations $(NAME)
 
 bench: jars $(WHEEL) ## Ottla beside confluent-kafka and the floor on real Kafka (QUICK=1: fewer records and runs; ROWS=a,b)
 	@cargo build --quiet --locked --release --package ottla --package ottla-broker --examples

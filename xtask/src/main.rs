@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 mod codegen;
 mod config;
+mod mutations;
 mod tidy;
 
-const USAGE: &str = "usage: cargo xtask codegen [--check] | config docs [--check] | tidy";
+const USAGE: &str = "usage: cargo xtask codegen [--check] | config docs [--check] | mutations [NAME] | tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
         ["codegen", "--check"] => codegen::run(root, true),
         ["config", "docs"] => config::docs(root, false),
         ["config", "docs", "--check"] => config::docs(root, true),
+        ["mutations"] => mutations::run(root, None),
+        ["mutations", name] => mutations::run(root, Some(name)),
         ["tidy"] => tidy::run(root),
         _ => Err(USAGE.to_owned()),
     };

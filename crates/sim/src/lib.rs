@@ -1,0 +1,33 @@
+//! The whole client in virtual time: client machines and the embedded broker over a virtual network, from one seed.
+//!
+//! One seed draws a cluster, applications, and what goes wrong; one thread runs it all, event by event; the same seed is
+//! the same run. Nothing here waits: no clock, no socket, no thread.
+//!
+//! * [`plan`]: what a seed stands for. [`draw`]: where every choice comes from. [`trace`]: what happened, hashed.
+//! * [`world`]: who is there, and the loop over [`agenda`]'s events; `phases`: from the first event to the audit.
+//! * [`network`]: connections between clients and brokers. [`chaos`]: what goes wrong when.
+//! * [`driver`]: one client machine, driven as `ottla`'s driver does. `producer`, `reader`: applications.
+//! * [`ledger`]: the model beside the world, which knows what may happen; `audit`: what the logs say in the end; `probe`:
+//!   reading them without a client.
+//! * [`run`]: one seed, its report, and many seeds.
+mod agenda;
+mod audit;
+mod chaos;
+mod draw;
+mod driver;
+#[allow(dead_code, reason = "members of groups come with them")]
+mod groups;
+mod ledger;
+mod network;
+mod phases;
+mod plan;
+mod probe;
+mod producer;
+mod reader;
+pub mod run;
+mod stage;
+mod trace;
+mod transactions;
+mod world;
+
+pub use run::{Failure, Summary, run};

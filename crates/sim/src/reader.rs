@@ -1,0 +1,240 @@
+//! An application that reads what it assigned itself: one by one or many at a time, with seeks, pauses and new assignments.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ottla_machines::config::{ConsumerSettings, Isolation};
+use ottla_machines::consumer::{Assigned, FetchBuffer, PreparedAssignment, RecordRun, Scratch, StartOffset, Take};
+use ottla_machines::error::Kind;
+
+use crate::agenda::Happening;
+use crate::driver::{Driver, Shared, Stir};
+use crate::ledger::{Given, Place, read_value};
+use crate::stage::Stage;
+
+/// What a reader does.
+#[derive(Clone, Debug)]
+pub(crate) struct ReaderPlan {
+    pub(crate) settings: ConsumerSettings,
+    pub(crate) places: Vec<Place>,
+    /// In a thousand: steps that take many; that seek, pause one or resume all; that assign anew.
+    pub(crate) many: u32,
+    pub(crate) seeks: u32,
+    pub(crate) pauses: u32,
+    pub(crate) assigns: u32,
+    /// Between two steps at most.
+    pub(crate) pause_us: u64,
+}
+
+/// See the module.
+pub(crate) struct ReaderApp {
+    plan: ReaderPlan,
+    topics: Vec<(Arc<str>, i32)>,
+    /// The span that is being read, and the last offset that was handed over since ever.
+    reading: BTreeMap<Place, (usize, i64)>,
+    paused: BTreeSet<Place>,
+    scratch: Scratch,
+    run: RecordRun,
+    step_us: Option<u64>,
+    /// No seeks and pauses any more: it reads to the end.
+    calm: bool,
+}
+
+impl ReaderApp {
+    pub(crate) fn new(plan: ReaderPlan, topics: Vec<(Arc<str>, i32)>) -> Self {
+        Self {
+            plan,
+            topics,
+            reading: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            scratch: Scratch::new(),
+            run: RecordRun::new(),
+            step_us: None,
+            calm: false,
+        }
+    }
+
+    pub(crate) fn read_committed(&self) -> bool {
+        self.plan.settings.isolation == Isolation::ReadCommitted
+    }
+
+    pub(crate) fn is_due(&self, now_us: u64) -> bool {
+        self.step_us == Some(now_us)
+    }
+
+    pub(crate) fn step_at(&mut self, client: usize, at_us: u64, stage: &mut Stage) {
+        self.step_us = Some(at_us);
+        stage.agenda.at(at_us, Happening::Step { client });
+    }
+
+    /// From now on it only reads.
+    pub(crate) fn calm_down(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
+        self.calm = true;
+        let Shared::Consumer(buffer) = &mut driver.shared else { return };
+        for (topic, partition) in std::mem::take(&mut self.paused) {
+            buffer.resume(&self.topics[topic as usize].0, partition);
+        }
+        if buffer.take_wake() {
+            driver.wake(client, stage);
+        }
+        self.step_at(client, stage.agenda.now_us(), stage);
+    }
+
+    /// Whether everything up to these offsets was read.
+    pub(crate) fn has_read(&self, last: &BTreeMap<Place, i64>) -> Option<(Place, i64, i64)> {
+        let behind = |place: &Place| {
+            let wanted = last.get(place).copied().unwrap_or(-1);
+            let read = self.reading.get(place).map_or(-1, |(_, offset)| *offset);
+            (read < wanted).then_some((*place, read, wanted))
+        };
+        self.plan.places.iter().find_map(behind)
+    }
+
+    pub(crate) fn stirred(&mut self, client: usize, driver: &mut Driver, stir: Stir, stage: &mut Stage) {
+        while let Some(event) = driver.events.pop_front() {
+            if let ottla_machines::client::Event::Error(error) = event
+                && error.fatal
+            {
+                stage.ledger.broken("a consumer has no fatal error", format!("client {client}: {error}"));
+            }
+        }
+        if self.step_us.is_none() && (stir.edges.records || stir.events) {
+            let at_us = stage.agenda.now_us() + stage.draw.between(1, 50);
+            self.step_at(client, at_us, stage);
+        }
+    }
+
+    pub(crate) fn step(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
+        self.step_us = None;
+        let Shared::Consumer(buffer) = &mut driver.shared else { return };
+        if self.reading.is_empty() || !self.calm && stage.draw.chance(self.plan.assigns) {
+            self.assign(client, buffer, stage);
+        }
+        if !self.calm && stage.draw.chance(self.plan.seeks) {
+            self.seek(client, buffer, stage);
+        }
+        if !self.calm && stage.draw.chance(self.plan.pauses) {
+            self.pause(buffer, stage);
+        }
+        let empty = if stage.draw.chance(self.plan.many) {
+            self.take_many(client, buffer, stage)
+        } else {
+            self.take_some(client, buffer, stage)
+        };
+        if buffer.take_wake() {
+            driver.wake(client, stage);
+        }
+        if !empty || !self.calm && stage.draw.chance(200) {
+            let pause_us = stage.draw.between(1, self.plan.pause_us);
+            self.step_at(client, stage.agenda.now_us() + pause_us, stage);
+        }
+    }
+
+    fn assign(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) {
+        let (mut assigned, read_committed) = (Vec::new(), self.read_committed());
+        for (topic, partition) in self.plan.places.clone() {
+            let read = self.reading.get(&(topic, partition)).map_or(-1, |(_, offset)| *offset);
+            let start = match stage.draw.below(3) {
+                0 => StartOffset::Beginning,
+                // Never beyond what was read: nothing is left out.
+                _ => StartOffset::Offset(stage.draw.between(0, (read + 1) as u64) as i64),
+            };
+            let first = if let StartOffset::Offset(offset) = start { offset } else { 0 };
+            let span = stage.ledger.reads(client, (topic, partition), Some(first), read_committed);
+            self.reading.insert((topic, partition), (span, read));
+            assigned.push(Assigned { topic: self.topics[topic as usize].0.clone(), partition, start });
+        }
+        stage.note("assigns", client as u64, 0, || format!("client {client}: {assigned:?}"));
+        match PreparedAssignment::new(assigned) {
+            Ok(prepared) => drop(buffer.assign(prepared)),
+            Err(error) => stage.ledger.broken("an assignment is taken", error.to_string()),
+        }
+    }
+
+    fn seek(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) {
+        let place = self.plan.places[stage.draw.below(self.plan.places.len())];
+        let read = self.reading.get(&place).map_or(-1, |(_, offset)| *offset);
+        let offset = stage.draw.between(0, (read + 1) as u64) as i64;
+        let name = &self.topics[place.0 as usize].0;
+        if buffer.seek(name, place.1, StartOffset::Offset(offset)).is_ok() {
+            stage.note("seeks", client as u64, offset as u64, || format!("client {client}: {place:?} to {offset}"));
+            let span = stage.ledger.reads(client, place, Some(offset), self.read_committed());
+            self.reading.insert(place, (span, read));
+        }
+    }
+
+    fn pause(&mut self, buffer: &mut FetchBuffer, stage: &mut Stage) {
+        if !self.paused.is_empty() && stage.draw.chance(600) {
+            for (topic, partition) in std::mem::take(&mut self.paused) {
+                buffer.resume(&self.topics[topic as usize].0, partition);
+            }
+        } else {
+            let place = self.plan.places[stage.draw.below(self.plan.places.len())];
+            buffer.pause(&self.topics[place.0 as usize].0, place.1);
+            self.paused.insert(place);
+        }
+    }
+
+    /// Takes one by one; whether nothing was left.
+    fn take_some(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
+        for _ in 0..stage.draw.between(1, 30) {
+            match buffer.take(&mut self.scratch) {
+                Take::Empty => return true,
+                Take::Error(error) => self.failed(client, &error.error, stage),
+                Take::Record(record) => {
+                    let value = record.value(&self.scratch).and_then(read_value);
+                    let topic = buffer.topic_name(record.topic).cloned();
+                    self.given(client, topic, record.partition, record.offset, value, stage);
+                }
+            }
+        }
+        false
+    }
+
+    fn take_many(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
+        let max = stage.draw.between(1, 100) as usize;
+        let mut run = std::mem::take(&mut self.run);
+        let count = buffer.take_many(max, &mut run);
+        for record in run.records() {
+            let Some(batch) = run.batch(record) else { continue };
+            let topic = buffer.topic_name(batch.topic).cloned();
+            self.given(client, topic, batch.partition, record.offset, run.value(record).and_then(read_value), stage);
+        }
+        // Who got all that was asked for has not seen yet that there is no more.
+        let empty = count < max && run.error.is_none();
+        if let Some(error) = run.error.take() {
+            self.failed(client, &error.error, stage);
+        }
+        run.clear();
+        self.run = run;
+        empty
+    }
+
+    fn failed(&mut self, client: usize, error: &ottla_machines::error::Error, stage: &mut Stage) {
+        if error.kind != Kind::PartitionEof {
+            stage.ledger.broken("no partition fails for what passes", format!("client {client}: {error}"));
+        }
+    }
+
+    fn given(
+        &mut self,
+        client: usize,
+        topic: Option<Arc<str>>,
+        partition: i32,
+        offset: i64,
+        value: Option<(u32, u32)>,
+        stage: &mut Stage,
+    ) {
+        let index = self.topics.iter().position(|(name, _)| topic.as_ref() == Some(name));
+        let place = (index.unwrap_or(usize::MAX) as u32, partition);
+        stage.note("given", client as u64, offset as u64, || format!("client {client}: {place:?} {offset} {value:?}"));
+        let (Some(entry), Some((producer, sequence))) = (self.reading.get_mut(&place), value) else {
+            let words = format!("client {client} got {offset} of {topic:?} [{partition}], value {value:?}");
+            return stage.ledger.broken("only what is assigned is handed over, as it was produced", words);
+        };
+        if self.paused.contains(&place) {
+            stage.ledger.broken("nothing of a paused partition is handed over", format!("client {client}: {place:?}"));
+        }
+        entry.1 = entry.1.max(offset);
+        stage.ledger.given(entry.0, Given { offset, producer, sequence });
+    }
+}
