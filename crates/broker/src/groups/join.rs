@@ -53,11 +53,11 @@ impl Groups {
             self.make(request.group_id);
         }
         let max_size = self.settings.max_size;
-        let Some(group) = self.groups.get_mut(request.group_id) else {
+        let Some(group) = self.groups.get(request.group_id) else {
             return Err(sent_id(ErrorCode::UNKNOWN_MEMBER_ID));
         };
         if !group.has_room(request.member_id, max_size) {
-            group.remove(request.member_id);
+            self.change(now, request.group_id, |group, _| group.remove(request.member_id));
             return Err(JoinReply::error(ErrorCode::GROUP_MAX_SIZE_REACHED, ""));
         }
         if group.state == GroupState::Dead {
@@ -181,6 +181,8 @@ impl Group {
         let fenced = JoinReply::error(ErrorCode::FENCED_INSTANCE_ID, old_id);
         answer_join(turn.answers, &mut member.awaiting_join, fenced);
         answer_sync(turn.answers, &mut member.awaiting_sync, SyncReply::error(ErrorCode::FENCED_INSTANCE_ID));
+        // The old id stays among those whose SyncGroup is awaited, as in Kafka: if it was, the group rebalances again
+        // when the time for that is over.
         member.member_id.clone_from(&new_id);
         member.is_new = false;
         if self.is_leader(old_id) {

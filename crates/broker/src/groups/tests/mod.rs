@@ -4,4 +4,5 @@ mod membership;
 mod moving;
 mod offsets;
 mod scene;
+mod seeds;
 mod timing;
