@@ -1,12 +1,14 @@
 //! The part of a [`ClientMachine`](super::ClientMachine) that makes it a consumer: it composes what reads, what commits and
 //! what is a member of the group, and passes facts between them. It decides nothing itself.
+use std::sync::Arc;
+
 use super::command::{Command, Edges, Reply};
 use super::outbox::Outbox;
 use crate::config::ConsumerSettings;
 use crate::connection::{Failure, Network, Response, Tag};
 use crate::consumer::{Commits, FetchBuffer, Fetcher, Subscription};
 use crate::error::{Error, Kind};
-use crate::group::{Coordinator, Membership};
+use crate::group::{Answering, Coordinator, Membership, Surroundings};
 use crate::job::Computed;
 use crate::machine::Now;
 use crate::metadata::Metadata;
@@ -32,7 +34,10 @@ impl ConsumerRole {
     }
 
     /// Moves what is ready between the callers' side and this one; the caller holds the lock.
-    pub(super) fn exchange(&mut self, _now: Now, shared: &mut FetchBuffer) -> Edges {
+    pub(super) fn exchange(&mut self, now: Now, shared: &mut FetchBuffer) -> Edges {
+        // While a caller waits in a poll, it polls (E18).
+        let polled = std::mem::take(&mut shared.polled) || shared.waiting > 0;
+        self.membership.note_poll(now, polled);
         self.commits.exchange(shared);
         self.fetcher.exchange(shared)
     }
@@ -44,19 +49,15 @@ impl ConsumerRole {
     pub(super) fn command(&mut self, now: Now, command: Command, metadata: &mut Metadata, outbox: &mut Outbox) {
         match command {
             Command::Subscribe { request, topics } => {
-                let result = self.subscription.replace(now, topics, metadata);
-                if result.is_ok() {
-                    self.membership.subscription_changed(now);
-                }
+                let result = self.subscribe(now, topics, metadata);
                 outbox.reply(request, result.map(|()| Reply::Done));
             }
             Command::Unsubscribe => {
-                if self.subscription.replace(now, Vec::new(), metadata).is_ok() {
-                    self.membership.subscription_changed(now);
-                }
+                // Nothing in an empty list can be wrong.
+                let _ = self.subscription.replace(now, Vec::new(), metadata);
             }
             Command::Acknowledge { epoch } => self.membership.acknowledge(now, epoch),
-            Command::Leave { request, deadline_us } => self.membership.leave(now, request, deadline_us, outbox),
+            Command::Leave { request, deadline_us } => self.membership.leave(request, deadline_us),
             Command::Commit { request, offsets, deadline_us } => {
                 self.commits.commit(now, request, offsets, deadline_us, outbox);
             }
@@ -69,20 +70,32 @@ impl ConsumerRole {
             Command::Metadata { request, .. }
             | Command::Watermarks { request, .. }
             | Command::Admin { request, .. } => outbox.reply(request, Err(Error::new(Kind::State))),
-            Command::Close => self.close(outbox),
+            Command::Close => self.close(metadata, outbox),
         }
     }
 
+    fn subscribe(&mut self, now: Now, topics: Vec<Arc<str>>, metadata: &mut Metadata) -> Result<(), Error> {
+        if let Some(error) = self.membership.fatal() {
+            return Err(error.clone());
+        }
+        self.subscription.replace(now, topics, metadata)?;
+        self.membership.subscribed(now);
+        Ok(())
+    }
+
     pub(super) fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
-        self.coordinator.advance(now, network);
-        self.subscription.advance(metadata, outbox);
         let Self { fetcher, coordinator, membership, commits, subscription } = self;
+        coordinator.advance(now, network);
+        subscription.advance(now, metadata, outbox);
         // Commits first: a member that is about to join anew lets them go out as the one that it was.
         for found in commits.take_starts() {
             fetcher.start_found(found, outbox);
         }
         commits.advance(now, network, metadata, coordinator, membership.member(), outbox);
-        membership.advance(now, network, metadata, subscription, coordinator, commits.is_idle(), outbox);
+        let committed = commits.is_idle();
+        membership.advance(now, committed, &mut Surroundings { network, metadata, coordinator, subscription, outbox });
+        // A coordinator that turned out to be none is asked for at once.
+        coordinator.advance(now, network);
         fetcher.advance(now, network, metadata, outbox);
         let starts = fetcher.take_starts();
         if !starts.is_empty() {
@@ -109,7 +122,7 @@ impl ConsumerRole {
         match response.tag {
             Tag::FindCoordinator => coordinator.response(now, &response, network, outbox),
             Tag::JoinGroup(_) | Tag::SyncGroup(_) | Tag::Heartbeat(_) | Tag::LeaveGroup(_) => {
-                membership.response(now, &response, network, coordinator, outbox);
+                membership.response(now, &response, &mut Answering { network, metadata, coordinator, outbox });
                 outbox.recycle(response.frame.into_buffer().unwrap_or_default());
             }
             Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
@@ -123,7 +136,7 @@ impl ConsumerRole {
         match failure.tag {
             Tag::FindCoordinator => self.coordinator.failure(now),
             Tag::JoinGroup(_) | Tag::SyncGroup(_) | Tag::Heartbeat(_) | Tag::LeaveGroup(_) => {
-                self.membership.failure(now, &failure, &mut self.coordinator, outbox);
+                self.membership.failure(now, &failure, &mut self.coordinator);
             }
             Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
                 self.commits.failure(now, &failure, &mut self.coordinator);
@@ -136,8 +149,8 @@ impl ConsumerRole {
         self.fetcher.computed(now, computed, outbox);
     }
 
-    pub(super) fn close(&mut self, outbox: &mut Outbox) {
-        self.membership.close(outbox);
+    pub(super) fn close(&mut self, metadata: &mut Metadata, outbox: &mut Outbox) {
+        self.membership.close(metadata, outbox);
         self.commits.close(outbox);
     }
 
@@ -146,6 +159,7 @@ impl ConsumerRole {
             self.fetcher.next_deadline(now),
             self.coordinator.deadline(now),
             self.membership.deadline(now),
+            self.subscription.deadline(now),
             self.commits.deadline(now),
         ];
         all.into_iter().flatten().min()

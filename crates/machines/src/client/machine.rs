@@ -175,7 +175,7 @@ impl ClientMachine {
             self.queries.close(&mut self.outbox);
             self.admin.close(&mut self.outbox);
             if let Role::Consumer(consumer) = &mut self.role {
-                consumer.close(&mut self.outbox);
+                consumer.close(&mut self.metadata, &mut self.outbox);
             }
             self.network.close();
         }

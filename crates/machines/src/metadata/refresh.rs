@@ -1,6 +1,6 @@
 //! When to ask for metadata, and for which topics: at the start, when somebody watches a new topic, when something turned
 //! out stale, and now and then.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -20,6 +20,11 @@ use crate::random::Random;
 pub struct Metadata {
     snapshot: Snapshot,
     watched: BTreeMap<Arc<str>, Watched>,
+    /// Who watches all topics of the cluster, for patterns.
+    listeners: u32,
+    /// Whether the request in flight, and the last answer, are about all topics.
+    lists_all: bool,
+    listed_all: bool,
     generation: u64,
     answers: u64,
     /// Somebody waits for news; asked again with back-off until nothing is missing.
@@ -55,6 +60,9 @@ impl Metadata {
         Self {
             snapshot: Snapshot::default(),
             watched: BTreeMap::new(),
+            listeners: 0,
+            lists_all: false,
+            listed_all: false,
             generation: 0,
             answers: 0,
             wanted: true,
@@ -92,6 +100,31 @@ impl Metadata {
             self.watched.remove(topic);
             self.snapshot.forget(topic);
         }
+    }
+
+    /// From now on all topics of the cluster are listed with every answer, until [`Metadata::unwatch_all`].
+    pub fn watch_all(&mut self, now: Now) {
+        self.listeners += 1;
+        if self.listeners == 1 {
+            self.wanted = true;
+            self.not_before_us = now.mono_us;
+        }
+    }
+
+    pub fn unwatch_all(&mut self) {
+        self.listeners = self.listeners.saturating_sub(1);
+        if self.listeners == 0 && std::mem::take(&mut self.listed_all) {
+            let watched = &self.watched;
+            let others = self.snapshot.topics().map(|topic| topic.name.clone());
+            for name in others.filter(|name| !watched.contains_key(name)).collect::<Vec<_>>() {
+                self.snapshot.forget(&name);
+            }
+        }
+    }
+
+    /// Whether all topics of the cluster are known, since somebody watches all.
+    pub fn has_listed_all(&self) -> bool {
+        self.listed_all
     }
 
     /// How many answers have been taken in: whoever found something stale waits for the next.
@@ -145,8 +178,9 @@ impl Metadata {
         }
         let Some(connection) = network.any_ready(now, Lane::General) else { return };
         let topics = self.watched.keys().map(|name| MetadataRequestTopic { name: Some(name), ..Default::default() });
+        self.lists_all = self.listeners > 0;
         let request = MetadataRequest {
-            topics: Some(topics.collect()),
+            topics: if self.lists_all { None } else { Some(topics.collect()) },
             allow_auto_topic_creation: self.allow_auto_create_topics,
             ..Default::default()
         };
@@ -175,7 +209,11 @@ impl Metadata {
         network.throttle(now, response.connection, news.throttle_time_ms);
         self.refreshed_us = now.mono_us;
         self.answers += 1;
-        if self.snapshot.update(&news) {
+        let mut changed = self.snapshot.update(&news);
+        if self.lists_all && self.listeners > 0 {
+            changed |= self.listed_all(&news);
+        }
+        if changed {
             self.generation += 1;
             network.update_brokers(&self.snapshot.brokers);
         }
@@ -200,6 +238,23 @@ impl Metadata {
         } else {
             self.again(now);
         }
+    }
+
+    /// What is not among all topics does not exist. Returns whether anything changed.
+    fn listed_all(&mut self, news: &MetadataResponse<'_>) -> bool {
+        let listed: BTreeSet<&str> = news.topics.iter().filter_map(|topic| topic.name).collect();
+        let known = self.snapshot.topics().map(|topic| topic.name.clone());
+        let gone: Vec<Arc<str>> = known.filter(|name| !listed.contains(&**name)).collect();
+        let mut changed = !std::mem::replace(&mut self.listed_all, true);
+        for name in gone.iter().filter(|name| !self.watched.contains_key(*name)) {
+            self.snapshot.forget(name);
+            changed = true;
+        }
+        for (name, watched) in self.watched.iter_mut().filter(|(name, _)| !listed.contains(&***name)) {
+            changed |= self.snapshot.vanished(name);
+            watched.answered = true;
+        }
+        changed
     }
 
     /// The request had no answer.

@@ -47,6 +47,11 @@ impl Snapshot {
         self.topics.get(name)
     }
 
+    /// All topics that are known, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &TopicMetadata> {
+        self.topics.values()
+    }
+
     pub fn topic_name(&self, id: Uuid) -> Option<&Arc<str>> {
         self.names.get(&id)
     }
@@ -143,6 +148,19 @@ impl Snapshot {
             self.names.insert(topic.topic_id, name.clone());
         }
         self.topics.insert(name, news);
+        true
+    }
+
+    /// The whole cluster was listed, and `listed` does not have this topic: it does not exist.
+    pub(super) fn vanished(&mut self, name: &Arc<str>) -> bool {
+        const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+        let error = UNKNOWN_TOPIC_OR_PARTITION;
+        let gone = TopicMetadata { name: name.clone(), topic_id: Uuid::ZERO, error, partitions: Vec::new() };
+        if self.topics.get(name) == Some(&gone) {
+            return false;
+        }
+        self.forget(name);
+        self.topics.insert(name.clone(), gone);
         true
     }
 

@@ -1,0 +1,127 @@
+//! Unsubscribing and closing.
+use ottla_protocol::api::ApiKey;
+use ottla_protocol::messages::leave_group::LeaveGroupRequest;
+
+use super::group::{Group, HEARTBEAT, settings};
+use crate::client::Command;
+use crate::scenario::SECOND;
+
+const UNKNOWN_MEMBER_ID: i16 = 25;
+const REBALANCE_IN_PROGRESS: i16 = 27;
+const NOT_COORDINATOR: i16 = 16;
+
+#[test]
+fn unsubscribing_revokes_then_leaves_and_stays_out() {
+    let mut group = Group::steady();
+    group.unsubscribe();
+    group.revoked(&[("t", 0), ("t", 1)]);
+    assert!(!group.sent(ApiKey::LeaveGroup), "not before the application has let go");
+    group.acknowledge();
+    let asked = group.asked(ApiKey::LeaveGroup);
+    let request: LeaveGroupRequest<'_> = asked.decode();
+    assert_eq!(request.members.iter().map(|member| member.member_id).collect::<Vec<_>>(), ["me"]);
+    assert_eq!(request.members[0].reason, Some("the consumer unsubscribed from all topics"));
+    assert_eq!(group.member(), ":-1");
+    group.left(0);
+    group.pass(10 * HEARTBEAT);
+    assert!(!group.sent(ApiKey::JoinGroup) && !group.sent(ApiKey::Heartbeat));
+    group.subscribe(&["t"]);
+    assert!(group.sent(ApiKey::JoinGroup));
+}
+
+#[test]
+fn closing_revokes_leaves_and_answers() {
+    let mut group = Group::steady();
+    let request = group.leave(10 * SECOND);
+    group.revoked(&[("t", 0), ("t", 1)]);
+    assert_eq!(group.reply(request), None);
+    group.acknowledge();
+    assert_eq!(group.reply(request), None);
+    let asked = group.asked(ApiKey::LeaveGroup);
+    assert_eq!(asked.decode::<LeaveGroupRequest<'_>>().members[0].reason, Some("the consumer is being closed"));
+    group.left(0);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+    // For good.
+    group.subscribe(&["t"]);
+    assert!(!group.sent(ApiKey::JoinGroup));
+}
+
+#[test]
+fn closing_without_a_membership_is_answered_at_once() {
+    let mut group = Group::new();
+    let request = group.leave(10 * SECOND);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+    group.command(|_| Command::Close);
+}
+
+#[test]
+fn a_static_member_does_not_leave() {
+    let mut settings = settings();
+    settings.group.instance_id = Some("i1".to_owned());
+    let mut group = Group::with(&settings);
+    group.subscribe(&["t"]);
+    group.join_alone(1);
+    group.acknowledge();
+    let request = group.leave(10 * SECOND);
+    group.acknowledge();
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+    assert!(!group.sent(ApiKey::LeaveGroup));
+    group.pass(2 * HEARTBEAT);
+    assert!(!group.sent(ApiKey::Heartbeat));
+}
+
+#[test]
+fn closing_during_a_parked_join_leaves_beside_it() {
+    let mut group = Group::steady();
+    group.heartbeat_after_interval(REBALANCE_IN_PROGRESS);
+    group.acknowledge();
+    assert!(group.sent(ApiKey::JoinGroup));
+    let request = group.leave(10 * SECOND);
+    // On another lane: the coordinator answers the JoinGroup first, which may take minutes (E1).
+    group.left(0);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+    group.refuse_join(UNKNOWN_MEMBER_ID, "");
+    assert!(!group.sent(ApiKey::JoinGroup));
+}
+
+#[test]
+fn an_application_that_never_lets_go_is_left_for_at_the_deadline() {
+    let mut group = Group::steady();
+    let request = group.leave(10 * SECOND);
+    group.pass(10 * SECOND);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+    assert!(group.sent(ApiKey::LeaveGroup), "the others need not wait for its session");
+}
+
+#[test]
+fn a_leave_follows_the_coordinator_and_ends_at_its_deadline() {
+    let mut group = Group::steady();
+    let request = group.leave(10 * SECOND);
+    group.acknowledge();
+    group.coordinator = Ok(0);
+    let asked = group.scenario.oldest(ApiKey::LeaveGroup).expect("LeaveGroup was sent");
+    group.scenario.answer(
+        &asked,
+        &ottla_protocol::messages::leave_group::LeaveGroupResponse {
+            error_code: NOT_COORDINATOR,
+            ..Default::default()
+        },
+    );
+    group.pass(SECOND);
+    assert!(group.sent(ApiKey::LeaveGroup));
+    assert_eq!(group.reply(request), None);
+    group.pass(10 * SECOND);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+}
+
+#[test]
+fn subscribing_again_before_the_revoke_is_served_joins_anew() {
+    let mut group = Group::steady();
+    group.scenario.topic("u", &[(0, 1)]);
+    group.unsubscribe();
+    group.subscribe(&["u"]);
+    group.acknowledge();
+    assert!(!group.sent(ApiKey::LeaveGroup));
+    group.lead(2, "range", &[]);
+    assert_eq!(group.shares()["me"], [("u".to_owned(), 0)]);
+}

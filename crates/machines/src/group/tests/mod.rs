@@ -1,0 +1,6 @@
+//! Scenarios of membership in virtual time: the test is the coordinator and the application.
+mod faults;
+mod group;
+mod joining;
+mod leaving;
+mod subscribing;
