@@ -194,7 +194,6 @@ REFUSED: list[tuple[str, str, object]] = [
     ("Producer", "transactional.id", "t"),
     ("Producer", "topic.blacklist", "^a"),
     ("Producer", "queuing.strategy", "lifo"),
-    ("Consumer", "group.instance.id", "i"),
     ("Consumer", "group.protocol", "consumer"),
     ("AdminClient", "sasl.password", "hunter2"),
 ]

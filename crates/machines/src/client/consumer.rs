@@ -35,9 +35,7 @@ impl ConsumerRole {
 
     /// Moves what is ready between the callers' side and this one; the caller holds the lock.
     pub(super) fn exchange(&mut self, now: Now, shared: &mut FetchBuffer) -> Edges {
-        // While a caller waits in a poll, it polls (E18).
-        let polled = std::mem::take(&mut shared.polled) || shared.waiting > 0;
-        self.membership.note_poll(now, polled);
+        self.membership.note_poll(now, shared.take_polled());
         self.commits.exchange(shared);
         self.fetcher.exchange(shared)
     }

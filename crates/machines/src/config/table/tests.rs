@@ -81,7 +81,7 @@ fn what_is_sent_stored_or_trusted_is_never_ignored() {
     for row in table() {
         let name = row.confluent.name;
         let security = ["sasl.", "ssl.", "https."].iter().any(|prefix| name.starts_with(prefix)) || row.secret;
-        if security || ["security.protocol", "transactional.id", "group.instance.id"].contains(&name) {
+        if security || ["security.protocol", "transactional.id"].contains(&name) {
             let legacy = row.confluent.section == Section::Topic;
             let refused = matches!(row.confluent.status, Status::NotYet { changes_data: true } | Status::Refused(_));
             assert!(refused || legacy, "{name}");

@@ -19,6 +19,7 @@ use crate::scenario::{Asked, MS, SECOND, Scenario, connection_settings, name};
 
 pub(super) const HEARTBEAT: u64 = 3 * SECOND;
 pub(super) const SESSION: u64 = 45 * SECOND;
+pub(super) const MAX_POLL: u64 = 300 * SECOND;
 
 pub(super) fn settings() -> ConsumerSettings {
     let mut connection = connection_settings();
@@ -32,7 +33,7 @@ pub(super) fn settings() -> ConsumerSettings {
             assignors: vec![Assignor::Range, Assignor::RoundRobin],
             session_timeout_ms: 45_000,
             heartbeat_interval_us: HEARTBEAT,
-            max_poll_interval_us: 300 * SECOND,
+            max_poll_interval_us: MAX_POLL,
             coordinator_query_interval_us: 600 * SECOND,
         },
         auto_commit_interval_us: None,
@@ -47,6 +48,7 @@ pub(super) fn settings() -> ConsumerSettings {
         fetch_error_backoff_us: 500 * MS,
         check_crcs: true,
         partition_eof: false,
+        rack: String::new(),
     }
 }
 
@@ -57,6 +59,8 @@ pub(super) struct Group {
     /// The broker that FindCoordinator names; `Err` answers so.
     pub(super) coordinator: Result<i32, i16>,
     pub(super) lookups: usize,
+    /// Whether the application polls.
+    pub(super) polls: bool,
     next_request: u64,
 }
 
@@ -68,7 +72,14 @@ impl Group {
     pub(super) fn with(settings: &ConsumerSettings) -> Self {
         let mut scenario = Scenario::new(ClientMachine::consumer(settings, 7));
         scenario.topic("t", &[(0, 1), (0, 1)]);
-        Self { scenario, buffer: FetchBuffer::new(settings), coordinator: Ok(1), lookups: 0, next_request: 1 }
+        Self {
+            scenario,
+            buffer: FetchBuffer::new(settings),
+            coordinator: Ok(1),
+            lookups: 0,
+            polls: true,
+            next_request: 1,
+        }
     }
 
     /// A member that is the only one of generation 1 and has `t` 0 and 1.
@@ -83,6 +94,7 @@ impl Group {
     /// Everything that happens now; FindCoordinator is answered at once.
     pub(super) fn turn(&mut self) {
         loop {
+            self.buffer.polled |= self.polls;
             self.scenario.machine.exchange_consumer(self.scenario.now, &mut self.buffer);
             self.scenario.turn();
             let Some(asked) = self.scenario.oldest(ApiKey::FindCoordinator) else { return };

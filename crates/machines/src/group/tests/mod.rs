@@ -3,4 +3,5 @@ mod faults;
 mod group;
 mod joining;
 mod leaving;
+mod polling;
 mod subscribing;
