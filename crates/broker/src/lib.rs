@@ -20,6 +20,8 @@ pub mod machine;
 pub mod random;
 #[cfg(test)]
 pub(crate) mod scenario;
+#[cfg(test)]
+pub(crate) mod scenario_records;
 pub mod serve;
 pub mod settings;
 

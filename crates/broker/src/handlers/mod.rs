@@ -22,6 +22,8 @@ mod sync_group;
 
 #[cfg(test)]
 mod group_tests;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use call::{Answer, Attempt, Call, Handled, Reply};
 pub(crate) use dispatch::{SERVED, abandon, handle, served};
