@@ -1,13 +1,13 @@
 //! An embedded broker for tests: a whole Kafka cluster of one to N brokers as one machine, without clock, randomness of
-//! its own, sockets, threads or locks, [`serve`] that puts it behind real sockets.
+//! its own, sockets, threads or locks; and [`serve`], which puts it behind real sockets.
 //!
 //! * [`machine`], [`frame`], [`settings`], [`random`]: what goes in and comes out.
 //! * [`cluster`]: nodes, topics and leaders, and [`Cluster`] that runs requests. [`connection`]: the queue of one connection.
-//! * [`groups`]: the group coordinator. [`handlers`]: one file an API. [`log`]: partition logs. [`control`]: where faults and the request log take hold.
+//! * [`handlers`]: one file an API. [`log`]: partition logs. [`fetch_sessions`] (KIP-227). [`groups`]: the group coordinator.
+//! * [`control`]: what tests do to it: faults, verbs, the request log.
 //!
 //! It simulates replication: all brokers share one log a partition, so nothing that was acknowledged is ever lost. It is
 //! no store (memory alone) and no security boundary.
-#![allow(dead_code, reason = "the handlers that use the rest are being written")]
 pub mod cluster;
 pub(crate) mod connection;
 pub mod control;

@@ -1,7 +1,6 @@
 //! Record batches and the requests around them, for tests.
 
 use ottla_protocol::compression::{Codec, Compressor};
-use ottla_protocol::error_codes::ErrorCode;
 use ottla_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use ottla_protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use ottla_protocol::primitives::{Records, Uuid};
@@ -109,9 +108,4 @@ pub(crate) fn fetch<'a>(topic: &'a str, id: Uuid, partitions: &[(i32, i64)]) -> 
     };
     let topics = vec![FetchTopic { topic, topic_id: id, partitions: partitions.iter().map(partition).collect() }];
     FetchRequest { max_bytes: 1 << 20, session_epoch: -1, topics, ..FetchRequest::default() }
-}
-
-/// The codes of `codes`, named.
-pub(crate) fn named(codes: &[i16]) -> Vec<ErrorCode> {
-    codes.iter().copied().map(ErrorCode).collect()
 }

@@ -87,10 +87,6 @@ impl Topics {
         self.by_name.get_mut(name)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Topic> {
-        self.by_name.values_mut()
-    }
-
     /// Adds a topic whose name is free.
     pub(crate) fn insert(&mut self, name: &str, id: Uuid, partitions: Vec<Partition>, configs: TopicConfigs) {
         let name: Arc<str> = name.into();

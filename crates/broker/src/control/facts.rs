@@ -53,11 +53,6 @@ impl Facts {
         self.every_topic || self.topics.iter().any(hit)
     }
 
-    /// How many partitions it names.
-    pub(crate) fn partitions(&self) -> usize {
-        self.topics.iter().map(|named| named.partitions.as_ref().map_or(0, Vec::len)).sum()
-    }
-
     pub(crate) fn of(cluster: &Cluster, call: &Call) -> Self {
         read(cluster, call).unwrap_or_default()
     }
