@@ -16,7 +16,7 @@ SOURCES := $(shell find crates python -type f \( -name '*.rs' -o -name '*.toml' 
 ENVIRONMENT := $(VENV)/.environment
 WHEEL := $(VENV)/.wheel
 
-.PHONY: help check test bench demo fix needs jars environment wheel check-rust check-python check-instructions test-rust \
+.PHONY: help check test bench demo chaos fix needs jars environment wheel check-rust check-python check-instructions test-rust \
 	test-python clean sim mutations
 
 help: ## print this list
@@ -36,7 +36,10 @@ demo: $(if $(BOOTSTRAP),,jars) $(WHEEL) ## send real text through real Kafka and
 
 check: check-rust check-python check-instructions ## formatting, lints, types, generated files, layers, instruction counts
 
-test: test-rust test-python ## every test, real Kafka included
+test: test-rust test-python ## every test, on real Kafka and on the embedded broker
+
+chaos: jars $(WHEEL) ## end and start brokers of a real cluster of three under a group (ROUNDS=12, SEED=, PACKAGE=confluent_kafka)
+	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(PACKAGE),--package $(PACKAGE))
 
 sim: needs ## the simulation: SEEDS=10000 seeds (FROM=1 the first), or one SEED=n with its last events (ALL=1: all)
 	@cargo run --quiet --locked --package ottla-sim -- $(if $(SEED),--seed $(SEED) $(if $(ALL),--all),--seeds $(or $(SEEDS),1000) $(if $(FROM),--from $(FROM)))
@@ -75,15 +78,15 @@ ifneq ($(wildcard benches/instructions.py),)
 	else echo 'valgrind is not installed: instruction counts are not compared'; fi
 endif
 
-test-rust: jars $(ENVIRONMENT) ## the Rust tests, with a real Kafka for those that ask for one
+test-rust: jars $(ENVIRONMENT) ## the Rust tests, those on sockets on real Kafka and on the embedded broker
 	$(BIN)/python -m tests.realkafka run -- $(BIN)/cargo-nextest nextest run --locked --no-tests=warn
 	cargo test --locked --doc --quiet
 ifneq ($(wildcard crates/client/tests/loom.rs),)
 	$(BIN)/cargo-nextest nextest run --locked --package ottla --features loom --test loom
 endif
 
-test-python: jars $(WHEEL) ## the Python tests, on real Kafka
-	$(BIN)/python -m pytest
+test-python: jars $(WHEEL) ## the Python tests, on real Kafka and on the embedded broker (BROKER=real|embedded: on one)
+	$(BIN)/python -m pytest $(if $(BROKER),--broker $(BROKER))
 
 clean: ## remove what was built (not the cache of Kafka's jars)
 	rm -rf $(VENV) target

@@ -26,6 +26,7 @@ __all__ = [
     "TopicPartition",
     "_AdminClientImpl",
     "_Answers",
+    "_Broker",
     "_after_fork_in_child",
     "_floor",
     "_flush_producers",
@@ -405,3 +406,77 @@ def _flush_producers() -> None: ...
 
 # Native methods that only parse and make objects: the floor that the benchmark compares with.
 _floor: ModuleType
+
+@final
+class _Broker:
+    def __new__(
+        cls,
+        *,
+        brokers: int,
+        seed: int,
+        auto_create_topics: bool,
+        default_partitions: int,
+        max_bytes: int,
+        ports: list[int] | None,
+        group_initial_rebalance_delay_ms: int,
+        group_min_session_timeout_ms: int,
+        message_max_bytes: int,
+    ) -> Self: ...
+    def bootstrap_servers(self) -> str: ...
+    def create_topic(self, name: str, partitions: int, replication_factor: int | None) -> None: ...
+    def delete_topic(self, name: str) -> None: ...
+    def kill(self, node: int) -> None: ...
+    def start(self, node: int) -> None: ...
+    def leader(self, topic: str, partition: int) -> int | None: ...
+    def move_leader(self, topic: str, partition: int, node: int) -> None: ...
+    def coordinator(self, group: str) -> int | None: ...
+    def move_coordinator(self, group: str, node: int) -> None: ...
+    def load_coordinator(self, group: str, milliseconds: int) -> None: ...
+    def log_end(self, topic: str, partition: int) -> int: ...
+    def group(
+        self, name: str
+    ) -> (
+        tuple[
+            str,
+            int,
+            str | None,
+            str | None,
+            list[tuple[str, str | None, str, bytes]],
+            dict[tuple[str, int], int],
+        ]
+        | None
+    ): ...
+    def arm(
+        self,
+        api: str | None,
+        node: int | None,
+        partition: int | None,
+        words: tuple[str | None, str | None, str | None, str | None, str | None],
+        when: tuple[str, object],
+        what: tuple[str, object],
+        level: str,
+        applied: bool,
+    ) -> int: ...
+    def fired(self, fault: int) -> int: ...
+    def disarm(self, fault: int) -> None: ...
+    def clear_faults(self) -> None: ...
+    def unfired(self) -> list[str]: ...
+    def requests(
+        self,
+    ) -> list[
+        tuple[
+            float,
+            int,
+            int,
+            str,
+            int,
+            str | None,
+            int,
+            int,
+            dict[str, int],
+            tuple[str, ...],
+            float | None,
+            str | None,
+        ]
+    ]: ...
+    def stop(self) -> None: ...

@@ -83,11 +83,15 @@ class Proxy:
     `decide` is called with every frame, on that connection's thread: what it returns is sent on (``b""`` drops the
     frame; while it waits, that direction of the connection waits), `CutError` closes the connection. `frames` is the
     log of all that came by, in order.
+
+    A client stays behind the proxy if the broker advertises the proxy's port to it. For a broker that cannot,
+    `readvertise` replaces the target's address in the answers by the proxy's, before anybody sees them.
     """
 
-    def __init__(self, target: int, listen: int = 0) -> None:
+    def __init__(self, target: int, listen: int = 0, *, readvertise: bool = False) -> None:
         """Listen; connections are accepted from ``__enter__`` on."""
         self.target = target
+        self.readvertise = readvertise
         self.decide: Callable[[Frame], bytes] = pass_through
         self.frames: list[Frame] = []
         self.accepting = True
@@ -183,6 +187,8 @@ class Proxy:
     ) -> None:
         with contextlib.suppress(OSError, CutError):
             while data := _read_frame(source):
+                if self.readvertise and direction is Direction.RESPONSE:
+                    data = data.replace(_address(self.target), _address(self.port))
                 frame = _frame(direction, data, number, requests)
                 with self._changed:
                     self.frames.append(frame)
@@ -195,6 +201,11 @@ class Proxy:
         with self._changed:
             self._sockets.discard(source)
         source.close()
+
+
+def _address(port: int) -> bytes:
+    """Host and port as every answer has them, side by side: the length does not change."""
+    return HOST.encode() + struct.pack(">i", port)
 
 
 def _frame(direction: Direction, data: bytes, number: int, requests: dict[int, tuple[int, int]]) -> Frame:

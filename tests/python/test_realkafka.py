@@ -67,10 +67,11 @@ def test_a_flipped_byte_arrives_flipped(proxy: Proxy) -> None:
 def test_a_killed_broker_comes_back_with_its_data(kafka3: Cluster, create_topic: Callable[..., str]) -> None:
     """SIGKILL, two brokers go on, restart: all three serve again."""
     topic = create_topic(kafka3, replicas=3)
-    kafka3.kill(0)
+    victim = kafka3.brokers[0].node_id
+    kafka3.kill(victim)
     assert [broker.running for broker in kafka3.brokers] == [False, True, True]
     assert produce_one(kafka3.bootstrap, topic, acks="all", message_timeout_ms=60_000).error() is None
-    kafka3.restart(0)
+    kafka3.restart(victim)
     assert all(broker.running for broker in kafka3.brokers)
 
 

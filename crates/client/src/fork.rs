@@ -126,7 +126,7 @@ fn process() -> i32 {
 
 /// A descriptor's entry in the table: drop it *before* the descriptor is closed.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     slot: &'static AtomicI32,
     descriptor: RawFd,
 }
@@ -138,8 +138,10 @@ impl Drop for Entry {
     }
 }
 
-/// Enters a descriptor that was just opened.
-pub(crate) fn enter(descriptor: RawFd) -> Entry {
+/// Enters a descriptor that was just opened, so that every forked child closes its copy. Also for who serves sockets of
+/// its own in this process.
+pub fn enter(descriptor: RawFd) -> Entry {
+    register();
     let mut block: &'static Block = &TABLE;
     loop {
         for slot in &block.slots {

@@ -1,4 +1,4 @@
-//! Produce, fetch and administration against real Kafka, whose address is in `OTTLA_TEST_BOOTSTRAP`:
+//! Produce, fetch and administration on real Kafka, whose address is in `OTTLA_TEST_BOOTSTRAP`, and on the embedded broker:
 //! `python3 -m tests.realkafka run -- cargo test -p ottla --test kafka`.
 #![allow(clippy::unwrap_used, reason = "what fails in a test ends it, in its helper functions too")]
 
@@ -11,17 +11,20 @@ use ottla::{Admin, AppendError, Consumer, Contention, NoticeOptions, Producer};
 use ottla_machines::admin::{CreateTopics, DeleteTopics, NewTopic};
 use ottla_machines::consumer::{RecordRun, StartOffset};
 use ottla_machines::error::Kind;
+use support::broker::{Broker, on_both_brokers};
 use support::{
     PATIENCE, admin_settings, assign, consumer_settings, new_record, next, producer_settings, queued, reports,
 };
 
-fn bootstrap() -> String {
-    std::env::var("OTTLA_TEST_BOOTSTRAP").unwrap_or_else(|_| {
-        panic!(
-            "OTTLA_TEST_BOOTSTRAP is not set: run `python3 -m tests.realkafka run -- cargo test -p ottla --test kafka`"
-        )
-    })
-}
+on_both_brokers!(
+    records_of_every_codec_come_back,
+    every_acks_and_idempotence_deliver,
+    an_idempotent_producer_keeps_the_order_over_many_batches,
+    keys_choose_partitions_nulls_and_sizes_survive,
+    runs_seeks_pauses_and_watermarks,
+    offsets_are_answered_while_a_fetch_is_parked,
+    topics_are_described_and_refused,
+);
 
 /// A topic of its own for a test, deleted at the end.
 struct Topic {
@@ -30,10 +33,10 @@ struct Topic {
 }
 
 impl Topic {
-    fn new(test: &str, partitions: i32) -> Self {
+    fn new(broker: &Broker, test: &str, partitions: i32) -> Self {
         let name = format!("rust-{test}-{}-{:?}", std::process::id(), std::thread::current().id());
         let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        let admin = Admin::new(admin_settings(&bootstrap()), NoticeOptions::default()).unwrap();
+        let admin = Admin::new(admin_settings(&broker.bootstrap), NoticeOptions::default()).unwrap();
         let topic = NewTopic {
             name: Arc::from(&*name),
             partitions,
@@ -67,9 +70,9 @@ impl Drop for Topic {
 }
 
 /// Produces `count` numbered records to one partition and reads them back in order.
-fn round_trip(test: &str, count: usize, more: &[(&str, &str)]) {
-    let topic = Topic::new(test, 1);
-    let producer = Producer::<usize>::new(producer_settings(&bootstrap(), more), queued()).unwrap();
+fn round_trip(broker: &Broker, test: &str, count: usize, more: &[(&str, &str)]) {
+    let topic = Topic::new(broker, test, 1);
+    let producer = Producer::<usize>::new(producer_settings(&broker.bootstrap, more), queued()).unwrap();
     let long = "compressible ".repeat(20);
     for number in 0..count {
         let (key, value) = (format!("key {number}"), format!("{number} {long}"));
@@ -84,7 +87,7 @@ fn round_trip(test: &str, count: usize, more: &[(&str, &str)]) {
         assert_eq!((*number, error), (index, &None));
         assert!(unknown || *offset == index as i64, "{offset} is not that of record {index}");
     }
-    let consumer = Consumer::new(consumer_settings(&bootstrap(), &[]), queued()).unwrap();
+    let consumer = Consumer::new(consumer_settings(&broker.bootstrap, &[]), queued()).unwrap();
     assign(&consumer, &topic.name, 0..1, StartOffset::Beginning);
     for number in 0..count {
         let read = next(&consumer).unwrap();
@@ -94,30 +97,26 @@ fn round_trip(test: &str, count: usize, more: &[(&str, &str)]) {
     assert_eq!(consumer.position(&topic.name, 0).offset, count as i64);
 }
 
-#[test]
-fn records_of_every_codec_come_back() {
+fn records_of_every_codec_come_back(broker: &Broker) {
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
-        round_trip(codec, 2_000, &[("compression.type", codec)]);
+        round_trip(broker, codec, 2_000, &[("compression.type", codec)]);
     }
 }
 
-#[test]
-fn every_acks_and_idempotence_deliver() {
+fn every_acks_and_idempotence_deliver(broker: &Broker) {
     for acks in ["0", "1", "all"] {
-        round_trip(&format!("acks-{acks}"), 500, &[("acks", acks)]);
+        round_trip(broker, &format!("acks-{acks}"), 500, &[("acks", acks)]);
     }
 }
 
-#[test]
-fn an_idempotent_producer_keeps_the_order_over_many_batches() {
-    round_trip("idempotence", 3_000, &[("enable.idempotence", "true"), ("batch.num.messages", "50")]);
+fn an_idempotent_producer_keeps_the_order_over_many_batches(broker: &Broker) {
+    round_trip(broker, "idempotence", 3_000, &[("enable.idempotence", "true"), ("batch.num.messages", "50")]);
 }
 
-#[test]
-fn keys_choose_partitions_nulls_and_sizes_survive() {
-    let topic = Topic::new("sizes", 4);
+fn keys_choose_partitions_nulls_and_sizes_survive(broker: &Broker) {
+    let topic = Topic::new(broker, "sizes", 4);
     let more = [("message.max.bytes", "8000000")];
-    let producer = Producer::<()>::new(producer_settings(&bootstrap(), &more), queued()).unwrap();
+    let producer = Producer::<()>::new(producer_settings(&broker.bootstrap, &more), queued()).unwrap();
     let values: Vec<Option<String>> = [0, 1, 1_023, 4_095, 4_096, 33_000, 900_000]
         .map(|size| Some("x".repeat(size)))
         .into_iter()
@@ -133,7 +132,7 @@ fn keys_choose_partitions_nulls_and_sizes_survive() {
     assert!(producer.wait_until_drained(Instant::now() + PATIENCE), "{missing:?}");
     let missing = producer.append(&new_record(&topic.name, 99, None, None), None, &mut Contention::wait);
     assert_eq!(missing, Err((AppendError::Refused(Kind::UnknownPartition.into()), None)));
-    let consumer = Consumer::new(consumer_settings(&bootstrap(), &[]), queued()).unwrap();
+    let consumer = Consumer::new(consumer_settings(&broker.bootstrap, &[]), queued()).unwrap();
     assign(&consumer, &topic.name, 0..4, StartOffset::Beginning);
     let mut read: Vec<_> = (0..values.len()).map(|_| next(&consumer).unwrap().value).collect();
     let order = |value: &Option<String>| value.as_ref().map(String::len);
@@ -143,17 +142,16 @@ fn keys_choose_partitions_nulls_and_sizes_survive() {
     assert_eq!(read, expected);
 }
 
-#[test]
-fn runs_seeks_pauses_and_watermarks() {
-    let topic = Topic::new("runs", 1);
-    let producer = Producer::<()>::new(producer_settings(&bootstrap(), &[]), queued()).unwrap();
+fn runs_seeks_pauses_and_watermarks(broker: &Broker) {
+    let topic = Topic::new(broker, "runs", 1);
+    let producer = Producer::<()>::new(producer_settings(&broker.bootstrap, &[]), queued()).unwrap();
     for number in 0..1_000 {
         let value = number.to_string();
         producer.append(&new_record(&topic.name, 0, None, Some(&value)), None, &mut Contention::wait).unwrap();
     }
     producer.start_flush();
     assert!(producer.wait_until_drained(Instant::now() + PATIENCE));
-    let consumer = Consumer::new(consumer_settings(&bootstrap(), &[]), queued()).unwrap();
+    let consumer = Consumer::new(consumer_settings(&broker.bootstrap, &[]), queued()).unwrap();
     let watermarks = consumer.watermarks(&topic.name, 0, PATIENCE).wait_until(Instant::now() + PATIENCE);
     assert_eq!(watermarks, Some(Ok((0, 1_000))));
     assign(&consumer, &topic.name, 0..1, StartOffset::Offset(100));
@@ -182,11 +180,10 @@ fn runs_seeks_pauses_and_watermarks() {
 }
 
 /// E1: the broker answers one request per connection at a time, and a Fetch that finds nothing parks for 30 s.
-#[test]
-fn offsets_are_answered_while_a_fetch_is_parked() {
-    let topic = Topic::new("lanes", 1);
+fn offsets_are_answered_while_a_fetch_is_parked(broker: &Broker) {
+    let topic = Topic::new(broker, "lanes", 1);
     let more = [("fetch.wait.max.ms", "30000"), ("socket.timeout.ms", "60000")];
-    let consumer = Consumer::new(consumer_settings(&bootstrap(), &more), queued()).unwrap();
+    let consumer = Consumer::new(consumer_settings(&broker.bootstrap, &more), queued()).unwrap();
     assign(&consumer, &topic.name, 0..1, StartOffset::Beginning);
     // The first answer of the fetch lane would say the watermarks; a parked Fetch says nothing for 30 s.
     for _ in 0..5 {
@@ -196,15 +193,14 @@ fn offsets_are_answered_while_a_fetch_is_parked() {
         assert!(asked.elapsed() < Duration::from_secs(10), "answered after {:?}", asked.elapsed());
     }
     // Made behind the parked Fetch's back: the record ends the parking, so a Fetch was there.
-    let producer = Producer::<()>::new(producer_settings(&bootstrap(), &[]), queued()).unwrap();
+    let producer = Producer::<()>::new(producer_settings(&broker.bootstrap, &[]), queued()).unwrap();
     producer.append(&new_record(&topic.name, 0, None, Some("wake")), None, &mut Contention::wait).unwrap();
     assert_eq!(next(&consumer).unwrap().value.as_deref(), Some("wake"));
 }
 
-#[test]
-fn topics_are_described_and_refused() {
-    let topic = Topic::new("described", 3);
-    let producer = Producer::<()>::new(producer_settings(&bootstrap(), &[]), queued()).unwrap();
+fn topics_are_described_and_refused(broker: &Broker) {
+    let topic = Topic::new(broker, "described", 3);
+    let producer = Producer::<()>::new(producer_settings(&broker.bootstrap, &[]), queued()).unwrap();
     let one = producer.metadata(Some(&topic.name), PATIENCE).wait_until(Instant::now() + PATIENCE).unwrap().unwrap();
     assert_eq!(one.topics.len(), 1);
     assert_eq!(one.topics[0].partitions.len(), 3);

@@ -1,6 +1,8 @@
 //! What a new topic must fulfil, and where its partitions go; what happens to those who wait when a topic goes or a leader
 //! changes.
 
+use std::fmt;
+
 use ottla_protocol::primitives::Uuid;
 
 use super::{Cluster, Partition, TopicConfigs, is_topic_name};
@@ -46,6 +48,29 @@ pub enum CreateError {
     /// An assignment without replicas, with one twice, or of another number than that of the others.
     InvalidAssignment(String),
 }
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists => f.write_str("a topic of that name exists"),
+            Self::InvalidName => f.write_str(
+                "the name must have 1 to 249 letters, digits, dots, underscores and hyphens, and not be . or ..",
+            ),
+            Self::Collides(other) => {
+                write!(f, "the name differs from that of topic {other:?} by nothing but dots and underscores")
+            }
+            Self::InvalidPartitions => f.write_str("a topic has at least one partition"),
+            Self::TooManyPartitions(most) => write!(f, "a topic has at most {most} partitions here"),
+            Self::InvalidReplicationFactor => f.write_str("the replication factor is at least one"),
+            Self::TooFewBrokers { wanted, alive } => {
+                write!(f, "replication factor {wanted} wants more brokers than the {alive} that run")
+            }
+            Self::InvalidAssignment(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for CreateError {}
 
 impl Cluster {
     /// The replicas of each partition of a new topic.

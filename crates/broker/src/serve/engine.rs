@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use super::peer::{Incoming, Peer, SCRATCH};
-use super::server::{Shared, bound};
+use super::server::{Opened, Shared, Told, bound};
 use crate::machine::{ConnectionId, Output};
 
 /// Connections that wait to be accepted.
@@ -41,10 +41,11 @@ struct Engine {
     /// `until_us` is earlier than it was.
     earlier: Notify,
     max_frame: usize,
+    opened: Option<Opened>,
 }
 
 /// Runs until the server stops.
-pub(super) fn run(runtime: &Runtime, shared: Arc<Shared>, addresses: Vec<SocketAddr>) {
+pub(super) fn run(runtime: &Runtime, shared: Arc<Shared>, addresses: Vec<SocketAddr>, opened: Option<Opened>) {
     let max_frame = shared.cluster().settings().socket_request_max_bytes;
     let engine = Rc::new(Engine {
         shared,
@@ -56,6 +57,7 @@ pub(super) fn run(runtime: &Runtime, shared: Arc<Shared>, addresses: Vec<SocketA
         until_us: Cell::new(None),
         earlier: Notify::new(),
         max_frame,
+        opened,
     });
     LocalSet::new().block_on(runtime, engine.serve());
 }
@@ -137,15 +139,15 @@ impl Engine {
         });
         // The port is ours; that it cannot be listened on leaves clients without this broker, as a real failure would.
         let Ok(listener) = listener else { return };
-        let task = spawn_local(Rc::clone(self).accept(node, listener));
+        let task = spawn_local(Rc::clone(self).accept(node, Told::new(self.opened, listener)));
         if let Some(old) = self.listeners.borrow_mut().insert(node, task.abort_handle()) {
             old.abort();
         }
     }
 
-    async fn accept(self: Rc<Self>, node: i32, listener: TcpListener) {
+    async fn accept(self: Rc<Self>, node: i32, listener: Told<TcpListener>) {
         loop {
-            match listener.accept().await {
+            match listener.socket.accept().await {
                 Ok((stream, _)) => {
                     spawn_local(Rc::clone(&self).converse(node, stream));
                 }
@@ -161,7 +163,7 @@ impl Engine {
         }
         self.last_connection.set(self.last_connection.get() + 1);
         let id = ConnectionId(self.last_connection.get());
-        let peer = Rc::new(Peer::new(id, stream));
+        let peer = Rc::new(Peer::new(id, Told::new(self.opened, stream)));
         self.peers.borrow_mut().insert(id, Rc::clone(&peer));
         self.shared.cluster().connected(self.shared.now(), node, id);
         self.flush();

@@ -9,4 +9,4 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use server::{ServeOptions, Server};
+pub use server::{Opened, ServeOptions, Server};

@@ -12,6 +12,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use super::server::Told;
 use crate::frame::{Frame, Segment};
 use crate::machine::ConnectionId;
 
@@ -23,7 +24,7 @@ const SLICES: usize = 256;
 /// A connection's socket, and what waits to be written to it.
 pub(super) struct Peer {
     pub(super) id: ConnectionId,
-    stream: TcpStream,
+    stream: Told<TcpStream>,
     outgoing: RefCell<VecDeque<Segment>>,
     /// Bytes of the first piece that are written.
     written: Cell<usize>,
@@ -38,7 +39,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(id: ConnectionId, stream: TcpStream) -> Self {
+    pub(super) fn new(id: ConnectionId, stream: Told<TcpStream>) -> Self {
         Self {
             id,
             stream,
@@ -85,7 +86,7 @@ impl Peer {
         }
         if self.closing.get() {
             // The reader sees the end, and the last holder closes the socket.
-            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+            let _ = SockRef::from(&self.stream.socket).shutdown(Shutdown::Both);
         }
         true
     }
@@ -99,7 +100,7 @@ impl Peer {
             skip = 0;
             count += 1;
         }
-        self.stream.try_write_vectored(&slices[..count])
+        self.stream.socket.try_write_vectored(&slices[..count])
     }
 
     fn advance(&self, outgoing: &mut VecDeque<Segment>, count: usize) {
@@ -119,7 +120,7 @@ impl Peer {
         loop {
             self.blocked.notified().await;
             while !self.write() {
-                if self.stream.writable().await.is_err() {
+                if self.stream.socket.writable().await.is_err() {
                     return;
                 }
             }
@@ -141,8 +142,8 @@ impl Peer {
             if let Some(frame) = incoming.cut(max)? {
                 return Ok(frame);
             }
-            self.stream.readable().await?;
-            match incoming.read(&self.stream, &mut scratch.borrow_mut()) {
+            self.stream.socket.readable().await?;
+            match incoming.read(&self.stream.socket, &mut scratch.borrow_mut()) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}

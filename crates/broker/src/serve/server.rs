@@ -1,7 +1,9 @@
 //! [`Server`]: starts a cluster on sockets of its own thread, gives access to it, and stops it.
 
+use std::any::Any;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -18,6 +20,23 @@ use crate::settings::Settings;
 /// How long [`Server::with`] waits until what it changed has reached the sockets.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// Told of each socket that was opened; what it gives is dropped before the socket is closed. For a process that forks: a
+/// child must close its copies, or ports and connections stay open for as long as it lives.
+pub type Opened = fn(RawFd) -> Box<dyn Any + Send>;
+
+/// A socket, and what [`Opened`] gave for it.
+pub(super) struct Told<S> {
+    // In front: fields are dropped in their order.
+    _entry: Option<Box<dyn Any + Send>>,
+    pub(super) socket: S,
+}
+
+impl<S: AsRawFd> Told<S> {
+    pub(super) fn new(opened: Option<Opened>, socket: S) -> Self {
+        Self { _entry: opened.map(|opened| opened(socket.as_raw_fd())), socket }
+    }
+}
+
 /// Where a server listens.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
@@ -27,11 +46,13 @@ pub struct ServeOptions {
     pub ports: Option<Vec<u16>>,
     /// Whether `host` may be another than a loopback address: there is no authentication.
     pub allow_non_loopback: bool,
+    /// Who is told of sockets.
+    pub opened: Option<Opened>,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self { host: IpAddr::from([127, 0, 0, 1]), ports: None, allow_non_loopback: false }
+        Self { host: IpAddr::from([127, 0, 0, 1]), ports: None, allow_non_loopback: false, opened: None }
     }
 }
 
@@ -101,7 +122,7 @@ impl Server {
             let socket = bound(SocketAddr::new(options.host, port))?;
             let address = socket.local_addr()?.as_socket();
             addresses.push(address.ok_or_else(|| io::Error::other("the socket has no address"))?);
-            reserved.push(socket);
+            reserved.push(Told::new(options.opened, socket));
         }
         let named = addresses.iter().map(|address| (address.ip().to_string(), address.port())).collect();
         let shared = Arc::new(Shared {
@@ -115,7 +136,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (engine_shared, engine_addresses) = (Arc::clone(&shared), addresses.clone());
         let thread = std::thread::Builder::new().name("ottla-broker".into()).spawn(move || {
-            engine::run(&runtime, engine_shared, engine_addresses);
+            engine::run(&runtime, engine_shared, engine_addresses, options.opened);
             // The ports stay ours while brokers are down, until the very end.
             drop(reserved);
         })?;

@@ -1,6 +1,8 @@
-//! What the tests on sockets share: `clients` makes and waits, `server` is a broker that does as it is told.
+//! What the tests on sockets share: `clients` makes and waits, `broker` is real Kafka or the embedded broker, `server` is
+//! a broker that does as it is told.
 #![allow(dead_code, unreachable_pub, unused_imports)] // Each test program uses its part.
 
+pub mod broker;
 mod clients;
 pub mod server;
 
