@@ -155,7 +155,6 @@ impl Cluster {
 
     /// Has the handler of a parked request look at it again, once whoever calls this is done. One that is not waiting is
     /// left alone.
-    #[allow(dead_code, reason = "used by what parks")]
     pub(crate) fn wake(&mut self, request: RequestId) {
         self.woken.push_back(request);
     }
@@ -172,13 +171,11 @@ impl Cluster {
     }
 
     /// Something that the driver is to do.
-    #[allow(dead_code, reason = "used by the verbs of tests")]
     pub(crate) fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
 
     /// The connections to a broker.
-    #[allow(dead_code, reason = "used by the verbs of tests")]
     pub(crate) fn connections_of(&self, node: i32) -> Vec<ConnectionId> {
         self.connections.iter().filter(|(_, entry)| entry.node == node).map(|(id, _)| *id).collect()
     }
