@@ -40,12 +40,17 @@ pub(super) const IMPURE: [&str; 16] = [
 /// Of a pure crate's own dependencies, those that reach one of [`IMPURE`] for a reason: crate, impure crate, why.
 pub(super) const IMPURE_BY_WAY: [(&str, &str, &str); 0] = [];
 
+/// What the broker's machine may not contain: it is driven in virtual time too.
+const WAITING_WORDS: &[&str] =
+    &["std::net", "std::thread", "Mutex", "Instant::now", "SystemTime", "async fn", "tokio::", "HashMap"];
+const BROKER_WAITS: &str = "the embedded broker is a machine: clocks, sockets, threads and locks are those of `serve`";
+
 /// What no face needs.
 const FACE_WORDS: &[&str] = &["threading.Thread(", "ThreadPoolExecutor", "time.sleep("];
 
 /// Words that the sources below a folder may not contain, with the reason. Tests are no exception: virtual time is
 /// the point of the machines.
-pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 5] = [
+pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 10] = [
     (
         "crates/protocol/src/",
         &["std::time", "std::net", "std::thread", "std::fs", "tokio::"],
@@ -69,6 +74,11 @@ pub(super) const FORBIDDEN_WORDS: [(&str, &[&str], &str); 5] = [
         ],
         "machines decide and never wait: clocks, sockets, threads, channels and locks are the client's",
     ),
+    ("crates/broker/src/cluster/", WAITING_WORDS, BROKER_WAITS),
+    ("crates/broker/src/control/", WAITING_WORDS, BROKER_WAITS),
+    ("crates/broker/src/groups/", WAITING_WORDS, BROKER_WAITS),
+    ("crates/broker/src/handlers/", WAITING_WORDS, BROKER_WAITS),
+    ("crates/broker/src/log/", WAITING_WORDS, BROKER_WAITS),
     ("crates/client/src/", &["retriable"], "the client waits; whether to try again is decided in the machines"),
     ("python/ottla/confluent_kafka/", FACE_WORDS, "a face hands on: threads and waiting are the client's"),
     ("python/ottla/kafka/", FACE_WORDS, "a face hands on: threads and waiting are the client's"),

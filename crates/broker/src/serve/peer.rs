@@ -18,6 +18,8 @@ use crate::machine::ConnectionId;
 
 /// Read at once while no large frame is under way.
 pub(super) const SCRATCH: usize = 64 << 10;
+/// What a connection keeps of it while nothing is under way.
+const KEPT: usize = 4 << 10;
 /// Pieces written by one call.
 const SLICES: usize = 256;
 
@@ -172,6 +174,7 @@ impl Incoming {
             let Some(prefix) = rest.first_chunk::<PREFIX_LEN>() else {
                 self.head.drain(..self.taken);
                 self.taken = 0;
+                self.shrink();
                 return Ok(None);
             };
             let length =
@@ -190,8 +193,16 @@ impl Incoming {
                 // The frame took all that was there.
                 self.head.clear();
                 self.taken = 0;
+                self.shrink();
                 Ok(None)
             }
+        }
+    }
+
+    /// A connection that is idle costs no more than a small buffer.
+    fn shrink(&mut self) {
+        if self.head.capacity() > KEPT {
+            self.head.shrink_to(KEPT);
         }
     }
 
