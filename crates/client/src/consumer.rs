@@ -1,4 +1,7 @@
 //! [`Consumer`]: records of the partitions that were assigned, taken from any thread. What is fetched when is the machine's.
+//! What a member of a group does besides is in `group`.
+mod group;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,6 +25,8 @@ use crate::waiters::Waiters;
 struct ConsumerSide {
     buffer: Lock<FetchBuffer>,
     records: Waiters,
+    /// It has left its group, and may be closed.
+    left: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -54,7 +59,13 @@ impl Side for ConsumerSide {
 /// A consumer. May be shared by threads; dropping it ends it without waiting.
 ///
 /// `wait` of its methods is called when another thread holds the consumer's lock: see [`Contention`].
-pub struct Consumer(Handle<ConsumerSide>);
+pub struct Consumer {
+    handle: Handle<ConsumerSide>,
+    /// Stored offsets are committed without being asked, also when their partitions are given up.
+    auto_commit: bool,
+    /// Partitions are being lost: nothing of them is committed until that is acknowledged.
+    lost: AtomicBool,
+}
 
 impl Consumer {
     /// A consumer without an assignment.
@@ -65,20 +76,25 @@ impl Consumer {
         let side = ConsumerSide {
             buffer: Lock::new(FetchBuffer::new(&settings)),
             records: Waiters::new(),
+            left: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         };
         let machine = ClientMachine::consumer(&settings, seed());
-        Handle::start(side, machine, &settings.connection, notices).map(Self)
+        Ok(Self {
+            handle: Handle::start(side, machine, &settings.connection, notices)?,
+            auto_commit: settings.auto_commit_interval_us.is_some(),
+            lost: AtomicBool::new(false),
+        })
     }
 
     /// Takes the next record, a partition's error, or nothing; does not wait. The record's bytes lie in `scratch` until it
     /// is used again.
     #[inline]
     pub fn take(&self, scratch: &mut Scratch, wait: &mut dyn FnMut(Contention)) -> Take {
-        if !self.0.is_ours() {
+        if !self.handle.is_ours() {
             return Take::Empty;
         }
-        let mut buffer = self.0.shared.side.buffer.lock(wait);
+        let mut buffer = self.handle.shared.side.buffer.lock(wait);
         let taken = buffer.take(scratch);
         self.free(buffer);
         taken
@@ -88,13 +104,17 @@ impl Consumer {
     pub fn take_many(&self, max: usize, run: &mut RecordRun, wait: &mut dyn FnMut(Contention)) -> usize {
         // What the last run held is let go without the lock.
         run.clear();
-        if !self.0.is_ours() {
+        if !self.handle.is_ours() {
             return 0;
         }
-        let mut buffer = self.0.shared.side.buffer.lock(wait);
+        let mut buffer = self.handle.shared.side.buffer.lock(wait);
         let count = buffer.take_many(max, run);
         self.free(buffer);
         count
+    }
+
+    fn lock(&self) -> Guard<'_, FetchBuffer> {
+        self.handle.shared.side.buffer.lock(&mut Contention::wait)
     }
 
     /// Frees the lock, and wakes *io* if what was done asks for it.
@@ -103,37 +123,52 @@ impl Consumer {
         let wake = buffer.take_wake();
         drop(buffer);
         if wake {
-            self.0.shared.edge.wake();
+            self.handle.shared.edge.wake();
         }
     }
 
     /// Waits until a record, an error of a partition or a notice is there to be taken, or the consumer ended; false at the
     /// deadline. A passed deadline checks once.
     pub fn wait_for_records(&self, deadline: Instant) -> bool {
-        if !self.0.is_ours() {
+        if !self.handle.is_ours() {
             return false;
         }
-        let side = &self.0.shared.side;
-        side.records.wait(Some(deadline), &mut || {
-            let there = side.buffer.lock(&mut Contention::wait).has_records();
-            there || self.0.notices_waiting() || side.ended.load(Ordering::SeqCst)
-        })
+        let side = &self.handle.shared.side;
+        // While a caller waits, the clock of `max.poll.interval.ms` does not run (E18).
+        self.lock().wait_begins();
+        let there = side.records.wait(Some(deadline), &mut || {
+            let there = self.lock().has_records();
+            there || self.handle.notices_waiting() || side.ended.load(Ordering::SeqCst)
+        });
+        if self.handle.is_ours() {
+            self.lock().wait_ends();
+        }
+        there
+    }
+
+    /// The application is in a call that takes, or not any more: while it is, also in callbacks, the clock of
+    /// `max.poll.interval.ms` does not run. Calls come in pairs.
+    pub fn polling(&self, begins: bool) {
+        if self.handle.is_ours() {
+            let mut buffer = self.lock();
+            if begins { buffer.wait_begins() } else { buffer.wait_ends() }
+        }
     }
 
     /// Changes what callers and machine share, and tells *io*.
     fn changed<T>(&self, change: impl FnOnce(&mut FetchBuffer) -> T) -> T {
-        let mut buffer = self.0.shared.side.buffer.lock(&mut Contention::wait);
+        let mut buffer = self.lock();
         let result = change(&mut buffer);
         let ready = buffer.has_records();
         self.free(buffer);
         if ready {
-            self.0.shared.side.records.wake_one();
+            self.handle.shared.side.records.wake_one();
         }
         result
     }
 
     fn ours(&self) -> Result<(), Error> {
-        if self.0.is_ours() { Ok(()) } else { Err(Handle::<ConsumerSide>::forked()) }
+        if self.handle.is_ours() { Ok(()) } else { Err(Handle::<ConsumerSide>::forked()) }
     }
 
     /// Replaces the assignment.
@@ -143,8 +178,9 @@ impl Consumer {
     pub fn assign(&self, partitions: Vec<Assigned>) -> Result<(), Error> {
         self.ours()?;
         let prepared = PreparedAssignment::new(partitions)?;
-        // What was displaced is dropped without the lock.
-        drop(self.changed(|buffer| buffer.assign(prepared)));
+        // What was displaced is committed and dropped without the lock.
+        let displaced = self.changed(|buffer| buffer.assign(prepared));
+        self.displaced(displaced);
         Ok(())
     }
 
@@ -154,18 +190,19 @@ impl Consumer {
     /// `State` in a forked child.
     pub fn unassign(&self) -> Result<(), Error> {
         self.ours()?;
-        drop(self.changed(FetchBuffer::unassign));
+        let displaced = self.changed(FetchBuffer::unassign);
+        self.displaced(displaced);
         Ok(())
     }
 
     /// What is assigned, sorted by topic and partition, with the start that was asked for.
     pub fn assignment(&self) -> Vec<Assigned> {
-        if !self.0.is_ours() {
+        if !self.handle.is_ours() {
             return Vec::new();
         }
         let mut out = Vec::new();
         loop {
-            let buffer = self.0.shared.side.buffer.lock(&mut Contention::wait);
+            let buffer = self.lock();
             let count = buffer.assigned();
             if count <= out.capacity() {
                 buffer.assignment(&mut out);
@@ -190,36 +227,36 @@ impl Consumer {
 
     /// Hands over nothing more of the partition until it is resumed; returns whether it is assigned.
     pub fn pause(&self, topic: &str, partition: i32) -> bool {
-        self.0.is_ours() && self.changed(|buffer| buffer.pause(topic, partition))
+        self.handle.is_ours() && self.changed(|buffer| buffer.pause(topic, partition))
     }
 
     /// Hands over the partition's records again; returns whether it is assigned.
     pub fn resume(&self, topic: &str, partition: i32) -> bool {
-        self.0.is_ours() && self.changed(|buffer| buffer.resume(topic, partition))
+        self.handle.is_ours() && self.changed(|buffer| buffer.resume(topic, partition))
     }
 
     /// The offset behind the last record that was taken, -1001 before the first.
     pub fn position(&self, topic: &str, partition: i32) -> Position {
-        if !self.0.is_ours() {
+        if !self.handle.is_ours() {
             return Position { offset: ottla_machines::consumer::OFFSET_INVALID, leader_epoch: None };
         }
-        self.0.shared.side.buffer.lock(&mut Contention::wait).position(topic, partition)
+        self.lock().position(topic, partition)
     }
 
     /// Low and high watermark as the last Fetch response told them; -1001 both where there was none.
     pub fn cached_watermarks(&self, topic: &str, partition: i32) -> (i64, i64) {
-        if !self.0.is_ours() {
+        if !self.handle.is_ours() {
             let invalid = ottla_machines::consumer::OFFSET_INVALID;
             return (invalid, invalid);
         }
-        self.0.shared.side.buffer.lock(&mut Contention::wait).watermarks(topic, partition)
+        self.lock().watermarks(topic, partition)
     }
 
     /// Low and high watermark as the leader tells them now.
     pub fn watermarks(&self, topic: &str, partition: i32, timeout: Duration) -> Pending<(i64, i64)> {
         let topic = Arc::from(topic);
         let command = |request, deadline_us| Command::Watermarks { request, topic, partition, deadline_us };
-        self.0.ask(timeout, command, |reply| match reply {
+        self.handle.ask(timeout, command, |reply| match reply {
             Reply::Watermarks { low, high } => Some((low, high)),
             _ => None,
         })
@@ -227,48 +264,48 @@ impl Consumer {
 
     /// The cluster's description, of one topic or of all.
     pub fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Pending<ClusterMetadata> {
-        self.0.metadata(topic, timeout)
+        self.handle.metadata(topic, timeout)
     }
 
     /// The topic of an index in a taken record; the same for the life of the consumer. `None` for a number that is none.
     pub fn topic_name(&self, index: u32) -> Option<Arc<str>> {
-        if !self.0.is_ours() {
+        if !self.handle.is_ours() {
             return None;
         }
-        self.0.shared.side.buffer.lock(&mut Contention::wait).topic_name(index).cloned()
+        self.lock().topic_name(index).cloned()
     }
 
     /// Whether what was taken of this partition at `epoch` may still be handed over (E17).
     pub fn is_current(&self, topic: u32, partition: i32, epoch: u64) -> bool {
-        self.0.is_ours() && self.0.shared.side.buffer.lock(&mut Contention::wait).is_current(topic, partition, epoch)
+        self.handle.is_ours() && self.lock().is_current(topic, partition, epoch)
     }
 
     /// Whether errors or log lines wait to be taken. One relaxed load.
     #[inline]
     pub fn notices_waiting(&self) -> bool {
-        self.0.notices_waiting()
+        self.handle.notices_waiting()
     }
 
     /// Moves errors and log lines to `out`, oldest first.
     pub fn take_notices(&self, out: &mut Vec<Notice>) {
-        self.0.take_notices(out);
+        self.handle.take_notices(out);
     }
 
     /// Writes a line to the client's log, as its machine would.
     pub fn log(&self, level: u8, facility: &'static str, text: String) {
-        self.0.log(level, facility, text);
+        self.handle.log(level, facility, text);
     }
 
     /// The error that ended the consumer, if one did.
     pub fn failure(&self) -> Option<Error> {
-        if self.0.is_ours() { self.0.failure() } else { None }
+        if self.handle.is_ours() { self.handle.failure() } else { None }
     }
 
     /// Ends the consumer without waiting: nothing more is fetched, questions fail, and who waits for records returns.
     pub fn close(&self) {
-        if self.0.is_ours() {
+        if self.handle.is_ours() {
             drop(self.changed(FetchBuffer::unassign));
-            self.0.shared.command(Command::Close);
+            self.handle.shared.command(Command::Close);
         }
     }
 }

@@ -66,6 +66,24 @@ pub(crate) fn raise(py: Python<'_>, what: &str, error: &Error) -> PyErr {
     shown.into_exception(py)
 }
 
+/// Makes `earlier` the context at the end of `error`'s chain.
+pub(crate) fn set_context(py: Python<'_>, error: &PyErr, earlier: PyErr) {
+    let earlier = earlier.into_value(py);
+    let mut last = error.value(py).clone().into_any();
+    // A chain that holds `earlier` already, or is endless, is left as it is.
+    for _ in 0..1000 {
+        if last.is(&earlier) {
+            return;
+        }
+        match last.getattr("__context__") {
+            Ok(next) if !next.is_none() => last = next,
+            _ => break,
+        }
+    }
+    // An exception's context can be set to an exception; if not, only the chain is lost.
+    let _ = last.setattr("__context__", earlier);
+}
+
 #[pymethods]
 impl KafkaError {
     #[new]

@@ -19,21 +19,25 @@ pub(crate) fn serve(py: Python<'_>, callbacks: &Callbacks, name: &str, taken: &T
     let mut served = 0;
     loop {
         let Some(notice) = taken.borrow(py).pop_front() else { return Ok(served) };
-        match notice {
-            Notice::Error(error) => {
-                if let Some(callback) = callbacks.error.get(py) {
-                    served += 1;
-                    callback.call1((KafkaError::from_client(&error),))?;
-                }
-            }
-            Notice::Log { level, facility, text } => {
-                if let Some(logger) = callbacks.logger.get(py) {
-                    served += 1;
-                    let level = LEVELS[usize::from(level.min(7))];
-                    logger.call_method1("log", (level, "%s [%s] %s", facility, name, text))?;
-                }
-            }
-            Notice::Rebalance(_) | Notice::OffsetsCommitted(_) | Notice::ConsumerError(_) => {}
-        }
+        served += usize::from(serve_one(py, callbacks, name, notice)?);
     }
+}
+
+/// Calls back for an error or a log line; whether there was somebody to call. Others are a consumer's.
+pub(crate) fn serve_one(py: Python<'_>, callbacks: &Callbacks, name: &str, notice: Notice) -> PyResult<bool> {
+    let callback = match &notice {
+        Notice::Error(_) => callbacks.error.get(py),
+        Notice::Log { .. } => callbacks.logger.get(py),
+        Notice::Rebalance(_) | Notice::OffsetsCommitted(_) | Notice::ConsumerError(_) => None,
+    };
+    let Some(callback) = callback else { return Ok(false) };
+    match notice {
+        Notice::Error(error) => callback.call1((KafkaError::from_client(&error),))?,
+        Notice::Log { level, facility, text } => {
+            let level = LEVELS[usize::from(level.min(7))];
+            callback.call_method1("log", (level, "%s [%s] %s", facility, name, text))?
+        }
+        Notice::Rebalance(_) | Notice::OffsetsCommitted(_) | Notice::ConsumerError(_) => return Ok(false),
+    };
+    Ok(true)
 }

@@ -1,4 +1,6 @@
 //! `TopicPartition`: a topic's partition with an offset, and what is known of it. Equality, order and hash go by topic and partition alone.
+use ottla::OffsetAnswer;
+use ottla_machines::error::Error;
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -31,6 +33,8 @@ pub(crate) struct Given {
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) metadata: Option<String>,
+    /// -1: not known.
+    pub(crate) leader_epoch: i32,
 }
 
 impl TopicPartition {
@@ -51,7 +55,20 @@ impl TopicPartition {
             partition: self.partition,
             offset: self.offset,
             metadata: self.metadata.clone(),
+            leader_epoch: self.leader_epoch,
         }
+    }
+
+    /// What became of a commit, or what is committed.
+    pub(crate) fn committed(py: Python<'_>, answer: &OffsetAnswer) -> PyResult<Self> {
+        // As there: the code's description alone.
+        let error = answer.error.as_ref().map(|error| Py::new(py, KafkaError::from_client(&Error::new(error.kind))));
+        Ok(Self {
+            metadata: answer.metadata.as_deref().map(str::to_owned),
+            leader_epoch: answer.leader_epoch,
+            error: error.transpose()?,
+            ..Self::of(&answer.topic, answer.partition, answer.offset)
+        })
     }
 }
 

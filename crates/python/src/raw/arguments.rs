@@ -113,6 +113,53 @@ pub(crate) fn partition<'py>(call: Call<'_, 'py>) -> PyResult<Option<Bound<'py, 
     Ok(call.object(partition))
 }
 
+/// `(partitions, timeout=-1)`.
+pub(crate) fn partitions_and_timeout<'py>(call: Call<'_, 'py>) -> PyResult<(Option<Bound<'py, PyAny>>, f64)> {
+    let (mut partitions, mut timeout): (*mut ffi::PyObject, c_double) = (ptr::null_mut(), -1.0);
+    parse!(call, c"O|d", [c"partitions", c"timeout"], partitions, timeout)?;
+    Ok((call.object(partitions), timeout))
+}
+
+/// `(topics, on_assign, on_revoke, on_lost)`; the last three are `None` where they are not given.
+pub(crate) fn subscribe<'py>(call: Call<'_, 'py>) -> PyResult<[Option<Bound<'py, PyAny>>; 4]> {
+    let none: *mut ffi::PyObject = ptr::null_mut();
+    let (mut topics, mut on_assign, mut on_revoke, mut on_lost) = (none, none, none, none);
+    let names = [c"topics", c"on_assign", c"on_revoke", c"on_lost"];
+    parse!(call, c"O|OOO", [names[0], names[1], names[2], names[3]], topics, on_assign, on_revoke, on_lost)?;
+    Ok([topics, on_assign, on_revoke, on_lost].map(|stored| call.object(stored)))
+}
+
+/// `(message=None, offsets=None)`, `None` for Python's None too.
+#[expect(clippy::type_complexity, reason = "two options, named above")]
+pub(crate) fn message_or_offsets<'py>(
+    call: Call<'_, 'py>,
+) -> PyResult<(Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>)> {
+    let (mut message, mut offsets): (*mut ffi::PyObject, *mut ffi::PyObject) = (ptr::null_mut(), ptr::null_mut());
+    parse!(call, c"|OO", [c"message", c"offsets"], message, offsets)?;
+    Ok((call.object(message).filter(|given| !given.is_none()), call.object(offsets).filter(|given| !given.is_none())))
+}
+
+/// Arguments of `commit`; `None` for Python's None too.
+pub(crate) struct CommitArguments<'py> {
+    pub(crate) message: Option<Bound<'py, PyAny>>,
+    pub(crate) offsets: Option<Bound<'py, PyAny>>,
+    /// As `async`, the older name, or as `asynchronous`, which counts where both are given.
+    pub(crate) asynchronous: Option<Bound<'py, PyAny>>,
+}
+
+/// `(message=None, offsets=None, async=True, asynchronous=True)`.
+pub(crate) fn commit<'py>(call: Call<'_, 'py>) -> PyResult<CommitArguments<'py>> {
+    let none: *mut ffi::PyObject = ptr::null_mut();
+    let (mut message, mut offsets, mut older, mut asynchronous) = (none, none, none, none);
+    let names = [c"message", c"offsets", c"async", c"asynchronous"];
+    parse!(call, c"|OOOO", [names[0], names[1], names[2], names[3]], message, offsets, older, asynchronous)?;
+    Ok(CommitArguments {
+        message: call.object(message).filter(|given| !given.is_none()),
+        offsets: call.object(offsets).filter(|given| !given.is_none()),
+        asynchronous: call.object(if asynchronous.is_null() { older } else { asynchronous }),
+    })
+}
+
 /// `(partition, timeout=-1, cached=False)`.
 pub(crate) fn watermarks<'py>(call: Call<'_, 'py>) -> PyResult<(Option<Bound<'py, PyAny>>, f64, bool)> {
     let (mut partition, mut timeout, mut cached): (*mut ffi::PyObject, c_double, c_int) = (ptr::null_mut(), -1.0, 0);

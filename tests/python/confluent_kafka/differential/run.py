@@ -12,7 +12,7 @@ from tests.python.confluent_kafka.differential.setup import Setup
 def main(package: str, module: str, program: str, bootstrap: str, topic: str) -> None:
     """Run it."""
     found = importlib.import_module(f"tests.python.confluent_kafka.differential.{module}")
-    json.dump(getattr(found, program)(Setup(package, bootstrap, topic)), sys.stdout)
+    json.dump(getattr(found, program)(Setup(package, bootstrap, topic)), sys.stdout, default=repr)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Setup:
     def _config(self, config: dict[str, Any]) -> dict[str, object]:
         dotted = {"bootstrap.servers": self.bootstrap, "log_level": 0}
         for key, value in config.items():
-            dotted[key if key in {"error_cb", "on_delivery", "logger"} else key.replace("_", ".")] = value
+            dotted[key if key in {"error_cb", "on_delivery", "on_commit", "logger"} else key.replace("_", ".")] = value
         return dotted
 
     def partition(self, number: int = 0, *offset: int) -> Any:

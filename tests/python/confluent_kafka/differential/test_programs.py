@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from tests.realkafka import Cluster
 
 PACKAGES = ("confluent_kafka", "ottla.confluent_kafka")
-MODULES = ("programs_produce", "programs_consume", "programs_admin")
+MODULES = (
+    "programs_produce",
+    "programs_consume",
+    "programs_values",
+    "programs_admin",
+    "programs_commit",
+    "programs_group",
+)
 
 
 def programs() -> list[tuple[str, str]]:

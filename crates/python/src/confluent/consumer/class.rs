@@ -10,11 +10,12 @@ use ottla_machines::config::confluent::Role;
 use ottla_machines::error::{Error, Kind};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::engine::Engine;
-use super::take;
+use super::subscribe::Listeners;
+use super::{commit, leave, member, rebalance, subscribe, take};
 use crate::confluent::config::{self, Callbacks};
 use crate::confluent::topic_partition::{self, Given, TopicPartition};
 use crate::confluent::{error, metadata};
@@ -30,6 +31,7 @@ pub(crate) struct Consumer {
     /// Null before `__init__`.
     engine: AtomicPtr<Engine>,
     callbacks: Callbacks,
+    listeners: Listeners,
     configured: AtomicBool,
     /// A callback called close: it is done when the callback has returned.
     close_asked: AtomicBool,
@@ -64,38 +66,80 @@ impl Consumer {
         self.engine(py)?.ok_or_else(|| PyRuntimeError::new_err(CLOSED))
     }
 
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
     /// Runs callbacks; a close that one of them asked for takes effect after.
-    pub(super) fn calling_back<T>(&self, py: Python<'_>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    pub(super) fn calling_back<T>(&self, slf: &Bound<'_, Self>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
         let outer = self.in_callback.swap(true, Ordering::Relaxed);
         let result = body();
         self.in_callback.store(outer, Ordering::Relaxed);
-        if !outer && self.close_asked.swap(false, Ordering::Relaxed) {
-            self.shut(py)?;
+        if !outer
+            && self.close_asked.swap(false, Ordering::Relaxed)
+            && let Err(closing) = leave::close(slf)
+        {
+            let mut raised = result.err();
+            rebalance::note(slf.py(), &mut raised, closing);
+            return raised.map_or_else(|| Err(PyRuntimeError::new_err(CLOSED)), Err);
         }
         result
     }
 
-    fn shut(&self, py: Python<'_>) -> PyResult<()> {
-        // In a forked child there is nothing to close: the parent goes on.
-        let Ok(Some(engine)) = self.engine(py) else { return Ok(()) };
-        engine.closed.store(true, Ordering::Release);
-        engine.client.close();
-        Ok(())
+    /// Makes a call that changes the assignment; a listener that makes one has done what its rebalance asks for.
+    fn changing<T: Send>(
+        &self,
+        py: Python<'_>,
+        engine: &Engine,
+        call: impl FnOnce(&ottla::Consumer) -> T + Send,
+    ) -> T {
+        engine.assignments.fetch_add(1, Ordering::Relaxed);
+        py.detach(|| call(&engine.client))
     }
 }
 
-/// What the client takes of a list of `TopicPartition`.
+/// The one argument of a method that takes no keywords.
+fn only_argument<'py>(
+    name: &str,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if kwargs.is_some_and(|kwargs| !kwargs.is_empty()) {
+        return Err(PyTypeError::new_err(format!("Consumer.{name}() takes no keyword arguments")));
+    }
+    if args.len() != 1 {
+        let text = format!("Consumer.{name}() takes exactly one argument ({} given)", args.len());
+        return Err(PyTypeError::new_err(text));
+    }
+    args.get_item(0)
+}
+
+/// Parts of an assignment can be changed unless the group hands over whole ones.
+fn refuse_eager(py: Python<'_>, engine: &Engine) -> PyResult<()> {
+    const TEXT: &str =
+        "Changes to the current assignment must be made using assign() when rebalance protocol type is EAGER";
+    if engine.eager.load(Ordering::Relaxed) {
+        return Err(error::raise(py, "", &Error::with_text(Kind::State, TEXT)));
+    }
+    Ok(())
+}
+
+/// What the client takes of a list of `TopicPartition`; else the one whose offset means nothing.
+fn starts(partitions: &[Given]) -> Result<Vec<Assigned>, (&Given, Kind)> {
+    let mut starts = Vec::with_capacity(partitions.len());
+    for given in partitions {
+        let start = StartOffset::from_number(given.offset).ok_or((given, Kind::InvalidArgument))?;
+        starts.push(Assigned { topic: Arc::from(given.topic.as_str()), partition: given.partition, start });
+    }
+    Ok(starts)
+}
+
 fn assigned(py: Python<'_>, what: &str, partitions: &[Given]) -> PyResult<Vec<Assigned>> {
-    let refused = || error::raise(py, what, &Error::new(Kind::InvalidArgument));
-    let assigned = |given: &Given| {
-        let start = StartOffset::from_number(given.offset).ok_or_else(refused)?;
-        Ok(Assigned { topic: Arc::from(given.topic.as_str()), partition: given.partition, start })
-    };
-    partitions.iter().map(assigned).collect()
+    starts(partitions).map_err(|(_, kind)| error::raise(py, what, &Error::new(kind)))
 }
 
 /// An argument that the parser requires is there.
-fn required<T>(argument: Option<T>) -> PyResult<T> {
+pub(super) fn required<T>(argument: Option<T>) -> PyResult<T> {
     argument.ok_or_else(|| PyTypeError::new_err("expected cimpl.TopicPartition"))
 }
 
@@ -107,6 +151,7 @@ impl Consumer {
         Self {
             engine: AtomicPtr::new(ptr::null_mut()),
             callbacks: Callbacks::none(),
+            listeners: Listeners::none(),
             configured: AtomicBool::new(false),
             close_asked: AtomicBool::new(false),
             in_callback: AtomicBool::new(false),
@@ -136,16 +181,10 @@ impl Consumer {
     fn assign(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         const WHAT: &str = "Failed to set assignment";
         let py = args.py();
-        if kwargs.is_some_and(|kwargs| !kwargs.is_empty()) {
-            return Err(PyTypeError::new_err("Consumer.assign() takes no keyword arguments"));
-        }
-        if args.len() != 1 {
-            let text = format!("Consumer.assign() takes exactly one argument ({} given)", args.len());
-            return Err(PyTypeError::new_err(text));
-        }
+        let given = only_argument("assign", args, kwargs)?;
         let engine = self.open(py)?;
-        let partitions = assigned(py, WHAT, &topic_partition::list(&args.get_item(0)?)?)?;
-        engine.client.assign(partitions).map_err(|error| {
+        let partitions = assigned(py, WHAT, &topic_partition::list(&given)?)?;
+        self.changing(py, engine, |client| client.assign(partitions)).map_err(|error| {
             // The original's text is the code's alone.
             error::raise(py, WHAT, &Error::new(error.kind))
         })
@@ -153,7 +192,95 @@ impl Consumer {
 
     /// Read nothing more.
     fn unassign(&self, py: Python<'_>) -> PyResult<()> {
-        self.open(py)?.client.unassign().map_err(|error| error::raise(py, "Failed to remove assignment", &error))
+        let engine = self.open(py)?;
+        self.changing(py, engine, ottla::Consumer::unassign)
+            .map_err(|error| error::raise(py, "Failed to remove assignment", &error))
+    }
+
+    /// Read these partitions, each from its offset, besides those that are assigned.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partitions, /)")]
+    fn incremental_assign(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let py = args.py();
+        let given = only_argument("incremental_assign", args, kwargs)?;
+        let engine = self.open(py)?;
+        let given = topic_partition::list(&given)?;
+        refuse_eager(py, engine)?;
+        let partitions = starts(&given).map_err(|(wrong, kind)| {
+            let text = format!("{} [{}] has invalid start offset {}", wrong.topic, wrong.partition, wrong.offset);
+            error::raise(py, "", &Error::with_text(kind, text))
+        })?;
+        self.changing(py, engine, |client| client.incremental_assign(partitions))
+            .map_err(|error| error::raise(py, "", &error))
+    }
+
+    /// Read nothing more of these partitions.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partitions, /)")]
+    fn incremental_unassign(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let py = args.py();
+        let given = only_argument("incremental_unassign", args, kwargs)?;
+        let engine = self.open(py)?;
+        let given = topic_partition::list(&given)?;
+        refuse_eager(py, engine)?;
+        let named: Vec<(Arc<str>, i32)> =
+            given.iter().map(|given| (Arc::from(given.topic.as_str()), given.partition)).collect();
+        self.changing(py, engine, |client| client.incremental_unassign(&named))
+            .map_err(|error| error::raise(py, "", &error))
+    }
+
+    /// Be a member of the group for these topics, instead of those of before; a name that begins with `^` is a pattern. The callbacks are called
+    /// with the consumer and a list of partitions, in poll, consume and close.
+    #[pyo3(
+        signature = (*args, **kwargs),
+        text_signature = "($self, topics, on_assign=None, on_revoke=None, on_lost=None)"
+    )]
+    fn subscribe(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        subscribe::subscribe(self, args, kwargs)
+    }
+
+    /// Leave the group; what is assigned is revoked with one of the next calls of poll or consume.
+    fn unsubscribe(&self, py: Python<'_>) -> PyResult<()> {
+        let engine = self.open(py)?;
+        py.detach(|| engine.client.unsubscribe());
+        Ok(())
+    }
+
+    /// Commit the offset behind `message`, or `offsets`, or what is stored; waits and returns what became of each unless `asynchronous`.
+    #[pyo3(
+        signature = (*args, **kwargs),
+        text_signature = "($self, message=None, offsets=None, *, asynchronous=True)"
+    )]
+    fn commit(
+        &self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Option<Vec<TopicPartition>>> {
+        commit::commit(self, args, kwargs)
+    }
+
+    /// The committed offsets of these partitions, OFFSET_INVALID where none is; asked from the coordinator within `timeout` seconds.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, partitions, timeout=-1)")]
+    fn committed(
+        &self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Vec<TopicPartition>> {
+        commit::committed(self, args, kwargs)
+    }
+
+    /// Have the next commit take the offset behind `message`, or `offsets`; `enable.auto.offset.store` must be false.
+    #[pyo3(signature = (*args, **kwargs), text_signature = "($self, message=None, offsets=None)")]
+    fn store_offsets(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        commit::store_offsets(self, args, kwargs)
+    }
+
+    /// The member id that the group gave, None while there is none.
+    fn memberid(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        member::memberid(self, py)
+    }
+
+    /// An opaque value that says who this member is, for a transactional producer.
+    fn consumer_group_metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        member::group_metadata(self, py)
     }
 
     /// The partitions that are assigned, sorted, with the offsets that were asked for.
@@ -259,14 +386,16 @@ impl Consumer {
         metadata::list_topics(py, &engine.client.metadata(topic, waiting::left(deadline)), deadline)
     }
 
-    /// End the client. Called in a callback, it takes effect when the callback returns.
+    /// Revoke what is assigned, commit what is stored (`enable.auto.commit`), leave the group and end the client. Called in a callback, it takes
+    /// effect when the callback returns.
     #[pyo3(text_signature = "($self, /)")]
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if self.in_callback.load(Ordering::Relaxed) {
-            self.close_asked.store(true, Ordering::Relaxed);
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        if this.in_callback.load(Ordering::Relaxed) {
+            this.close_asked.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        self.shut(py)
+        leave::close(slf)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -274,21 +403,23 @@ impl Consumer {
     }
 
     #[pyo3(signature = (*args))]
-    fn __exit__(&self, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    fn __exit__(slf: &Bound<'_, Self>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
         if args.len() != 3 {
             return Err(PyTypeError::new_err(format!("__exit__ expected 3 arguments, got {}", args.len())));
         }
-        self.close(args.py())
+        Self::close(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.callbacks.slots().into_iter().try_for_each(|slot| slot.traverse(&visit))
+        self.callbacks.slots().into_iter().try_for_each(|slot| slot.traverse(&visit))?;
+        self.listeners.traverse(&visit)
     }
 
     fn __clear__(&self, py: Python<'_>) {
         for slot in self.callbacks.slots() {
             slot.set(py, None);
         }
+        self.listeners.clear(py);
     }
 }
 

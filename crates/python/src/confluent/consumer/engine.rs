@@ -2,9 +2,13 @@
 //! takes use again, and the messages that an interrupted `consume` had made.
 use std::collections::VecDeque;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use ottla::{NoticeOptions, PartitionError, RecordRun, RunBatch, RunRecord, Scratch, TakenRecord};
+use ottla::{
+    ConsumerError, NoticeOptions, OFFSET_INVALID, PartitionError, RecordRun, RunBatch, RunRecord, Scratch, StoredOffset,
+    TakenRecord,
+};
 use ottla_machines::config::ConsumerSettings;
 use ottla_machines::config::confluent::Warning;
 use ottla_machines::error::Error;
@@ -12,6 +16,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::confluent::detached;
 use crate::confluent::error::KafkaError;
 use crate::confluent::message::{self, New};
 use crate::confluent::notices;
@@ -23,12 +28,28 @@ pub(super) struct Engine {
     /// `ottla::fork::generation` of the process.
     generation: u32,
     pub(super) closed: AtomicBool,
+    /// `close` is under way.
+    pub(super) closing: AtomicBool,
+    /// A rebalance listener is running.
+    pub(super) rebalancing: AtomicBool,
+    /// What is assigned is the group's doing: leaving revokes it.
+    pub(super) owns: AtomicBool,
+    /// The group hands over whole assignments: parts cannot be changed.
+    pub(super) eager: AtomicBool,
+    /// Calls that changed the assignment: whether a listener made one.
+    pub(super) assignments: AtomicUsize,
+    /// `enable.auto.offset.store`.
+    pub(super) store_on_handover: bool,
+    /// How long a synchronous commit waits.
+    pub(super) commit_timeout: Duration,
     /// Names by the index in a taken record.
     topics: Attached<Vec<Option<Py<PyString>>>>,
     /// Given back after each take; another thread that takes at the same time makes its own.
     pub(super) scratch: Attached<Option<Box<Scratch>>>,
     pub(super) run: Attached<Option<Box<RecordRun>>>,
     pub(super) kept: Attached<VecDeque<Kept>>,
+    /// A call was interrupted, and not all that it had taken is handed over since.
+    pub(super) interrupted: AtomicBool,
     pub(super) notices: notices::Taken,
     /// Whether `kept` or `notices` may hold something: one load on the way of `poll`.
     pub(super) pending: AtomicBool,
@@ -48,15 +69,25 @@ pub(super) struct Kept {
 
 impl Engine {
     pub(super) fn new(settings: ConsumerSettings, notices: NoticeOptions) -> Result<Self, Error> {
+        let store_on_handover = settings.store_on_handover;
+        let commit_timeout = Duration::from_micros(settings.connection.socket_timeout_us);
         Ok(Self {
             generation: ottla::fork::generation(),
             name: notices.name.clone(),
             client: ottla::Consumer::new(settings, notices)?,
             closed: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            rebalancing: AtomicBool::new(false),
+            owns: AtomicBool::new(false),
+            eager: AtomicBool::new(false),
+            assignments: AtomicUsize::new(0),
+            store_on_handover,
+            commit_timeout,
             topics: Attached::new(Vec::new()),
             scratch: Attached::new(None),
             run: Attached::new(None),
             kept: Attached::new(VecDeque::new()),
+            interrupted: AtomicBool::new(false),
             notices: Attached::new(VecDeque::new()),
             pending: AtomicBool::new(false),
         })
@@ -126,25 +157,13 @@ impl Engine {
 
     /// The message of an error or an end of a partition; its value is the text, as in the original.
     pub(super) fn event(&self, py: Python<'_>, event: &PartitionError) -> PyResult<*mut ffi::PyObject> {
-        let topic = PyString::new(py, &event.topic);
-        let value = PyBytes::new(py, event.error.message().as_bytes());
-        let error = Bound::new(py, KafkaError::from_client(&event.error))?;
-        message::make(
-            py,
-            New {
-                topic: topic.as_ptr(),
-                key: ptr::null_mut(),
-                value: value.into_ptr(),
-                error: error.into_ptr(),
-                wire_headers: None,
-                partition: event.partition,
-                offset: event.offset,
-                timestamp: -1,
-                timestamp_type: 0,
-                leader_epoch: -1,
-                latency_us: -1,
-            },
-        )
+        let place = (event.partition, event.offset);
+        error_message(py, Some(&event.topic), place, &event.error)
+    }
+
+    /// The message of an error of the whole consumer; as there of partition 0.
+    pub(super) fn consumer_event(&self, py: Python<'_>, event: &ConsumerError) -> PyResult<*mut ffi::PyObject> {
+        error_message(py, event.topic.as_deref(), (0, OFFSET_INVALID), &event.error)
     }
 
     /// Whether something is to be served or handed over before records are taken.
@@ -172,6 +191,36 @@ impl Engine {
         first.map(|message| message.bind(py).call_method0("offset")?.extract()).transpose()
     }
 
+    /// `kept`, the next of what an interrupted call had made, is with the application now: its offset is stored, where that is automatic. With
+    /// the last one all that was taken counts as handed over again.
+    pub(super) fn hand_over(&self, py: Python<'_>, kept: Option<&Kept>) {
+        if !self.interrupted.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.kept.borrow(py).is_empty() {
+            self.handed_over(py);
+        } else if let Some(kept) = kept.filter(|_| self.store_on_handover) {
+            self.store_behind(py, kept.message.bind(py), kept.origin);
+        }
+    }
+
+    /// All that was taken is with the application.
+    pub(super) fn handed_over(&self, py: Python<'_>) {
+        self.client.handed_over(&mut detached(py));
+        self.interrupted.store(false, Ordering::Relaxed);
+        self.note_pending(py);
+    }
+
+    /// Stores the offset behind a message.
+    pub(super) fn store_behind(&self, py: Python<'_>, message: &Bound<'_, PyAny>, origin: Option<Origin>) {
+        let (Some((topic, ..)), Some(from)) = (origin, message::origin(message)) else { return };
+        let Some(topic) = self.client.topic_name(topic) else { return };
+        let (offset, leader_epoch) = (from.offset.saturating_add(1), from.leader_epoch);
+        let stored = StoredOffset { topic, partition: from.partition, offset, leader_epoch, metadata: None };
+        // What is not assigned any more is committed by nobody.
+        let _ = py.detach(|| self.client.store_offset(stored));
+    }
+
     /// Has the log tell of settings.
     pub(super) fn warn(&self, warnings: Vec<Warning>) {
         for warning in warnings {
@@ -181,9 +230,38 @@ impl Engine {
 
     /// Notes whether something is kept back.
     pub(super) fn note_pending(&self, py: Python<'_>) {
-        let pending = !self.kept.borrow(py).is_empty() || !self.notices.borrow(py).is_empty();
+        let left = !self.kept.borrow(py).is_empty() || !self.notices.borrow(py).is_empty();
+        let pending = left || self.interrupted.load(Ordering::Relaxed);
         self.pending.store(pending, Ordering::Relaxed);
     }
+}
+
+/// A message that is an error; `place` is partition and offset.
+fn error_message(
+    py: Python<'_>,
+    topic: Option<&str>,
+    place: (i32, i64),
+    error: &Error,
+) -> PyResult<*mut ffi::PyObject> {
+    let topic = topic.map_or_else(|| py.None().into_bound(py), |topic| PyString::new(py, topic).into_any());
+    let value = PyBytes::new(py, error.message().as_bytes());
+    let error = Bound::new(py, KafkaError::from_client(error))?;
+    message::make(
+        py,
+        New {
+            topic: topic.as_ptr(),
+            key: ptr::null_mut(),
+            value: value.into_ptr(),
+            error: error.into_ptr(),
+            wire_headers: None,
+            partition: place.0,
+            offset: place.1,
+            timestamp: -1,
+            timestamp_type: 0,
+            leader_epoch: -1,
+            latency_us: -1,
+        },
+    )
 }
 
 /// The message of one record of a run; `topic` is borrowed.

@@ -12,7 +12,8 @@ use pyo3::types::PyType;
 
 use super::class::Consumer;
 use super::engine::{Engine, Kept, Origin, run_message};
-use crate::confluent::{detached, error, notices, produce_arguments};
+use super::rebalance::{self, Served};
+use crate::confluent::{detached, error, produce_arguments};
 use crate::raw::arguments::{self, Call};
 use crate::raw::fastcall::{self, Arguments};
 use crate::raw::guard;
@@ -32,16 +33,15 @@ unsafe extern "C" fn poll(
         let (given, this) = unsafe { (Arguments::new(py, start, positional, names), Borrowed::from_ptr(py, slf)) };
         let timeout = produce_arguments::timeout(&given)?;
         // SAFETY: as above.
-        let this = unsafe { this.cast_unchecked::<Consumer>() };
-        let this = this.get();
-        let engine = this.open(py)?;
+        let consumer = unsafe { this.cast_unchecked::<Consumer>() };
+        let engine = consumer.get().open(py)?;
         if engine.has_pending() {
-            return slow_poll(py, this, timeout);
+            return slow_poll(&consumer, timeout);
         }
         match take_one(py, engine)? {
             Some(message) => Ok(message),
             None if timeout == 0.0 => Ok(py.None().into_ptr()),
-            None => slow_poll(py, this, timeout),
+            None => slow_poll(&consumer, timeout),
         }
     })
 }
@@ -61,13 +61,19 @@ fn take_one(py: Python<'_>, engine: &Engine) -> PyResult<Option<*mut ffi::PyObje
 
 #[cold]
 #[inline(never)]
-fn slow_poll(py: Python<'_>, this: &Consumer, timeout: f64) -> PyResult<*mut ffi::PyObject> {
+fn slow_poll(consumer: &Bound<'_, Consumer>, timeout: f64) -> PyResult<*mut ffi::PyObject> {
+    let (py, this) = (consumer.py(), consumer.get());
     let deadline = waiting::deadline(timeout);
     loop {
-        serve_notices(py, this, this.open(py)?)?;
+        let engine = this.open(py)?;
+        if let Served::Event(event) = rebalance::serve(consumer, engine, false)? {
+            return engine.consumer_event(py, &event);
+        }
         // A callback may have closed it.
         let Some(engine) = this.engine(py)? else { return Ok(py.None().into_ptr()) };
-        if let Some(kept) = next_kept(py, engine) {
+        let kept = next_kept(py, engine);
+        engine.hand_over(py, kept.as_ref());
+        if let Some(kept) = kept {
             return Ok(kept.message.into_ptr());
         }
         if let Some(message) = take_one(py, engine)? {
@@ -89,15 +95,6 @@ fn wait(py: Python<'_>, this: &Consumer, engine: &Engine, deadline: Option<Insta
         return Err(error::raise(py, "", &failure));
     }
     Ok(this.engine(py)?.is_none())
-}
-
-fn serve_notices(py: Python<'_>, this: &Consumer, engine: &Engine) -> PyResult<()> {
-    engine.take_notices(py);
-    this.calling_back(py, || {
-        let served = notices::serve(py, this.callbacks(), &engine.name, &engine.notices);
-        engine.note_pending(py);
-        served.map(|_| ())
-    })
 }
 
 /// The next message that an interrupted call had made and that may still be handed over.
@@ -127,8 +124,8 @@ unsafe extern "C" fn consume(
         let (args, kwargs) = given.collect()?;
         let (number, timeout) = arguments::consume(Call::new(&args, kwargs.as_ref()))?;
         // SAFETY: as above.
-        let this = unsafe { this.cast_unchecked::<Consumer>() };
-        let this = this.get();
+        let consumer = unsafe { this.cast_unchecked::<Consumer>() };
+        let this = consumer.get();
         this.open(py)?;
         if number > MOST {
             return Err(PyValueError::new_err("num_messages must be between 0 and 1000000 (1M)"));
@@ -139,8 +136,13 @@ unsafe extern "C" fn consume(
             items: Vec::with_capacity((number as usize).min(4096)),
             origins: Vec::new(),
         };
-        match made.fill(this, waiting::deadline(timeout)) {
-            Ok(()) => made.into_list(),
+        match made.fill(&consumer, waiting::deadline(timeout)) {
+            Ok(()) => {
+                if let Some(engine) = this.engine(py)? {
+                    made.hand_over(engine);
+                }
+                made.into_list()
+            }
             Err(error) => {
                 if let Some(engine) = this.engine(py)? {
                     made.keep(engine);
@@ -162,12 +164,24 @@ struct Made<'py> {
 }
 
 impl Made<'_> {
-    fn fill(&mut self, this: &Consumer, deadline: Option<Instant>) -> PyResult<()> {
-        let py = self.py;
+    fn fill(&mut self, consumer: &Bound<'_, Consumer>, deadline: Option<Instant>) -> PyResult<()> {
+        let (py, this) = (self.py, consumer.get());
         loop {
             let Some(engine) = this.engine(py)? else { return Ok(()) };
             if engine.has_pending() {
-                serve_notices(py, this, engine)?;
+                match rebalance::serve(consumer, engine, !self.items.is_empty())? {
+                    Served::All => {}
+                    Served::Event(event) => {
+                        self.items.push(engine.consumer_event(py, &event)?);
+                        self.note_origin(None);
+                        if self.items.len() >= self.number {
+                            return Ok(());
+                        }
+                        continue;
+                    }
+                    // E16: first what this call holds.
+                    Served::Rebalance => return Ok(()),
+                }
             }
             let Some(engine) = this.engine(py)? else { return Ok(()) };
             while self.items.len() < self.number
@@ -216,6 +230,27 @@ impl Made<'_> {
         Ok(())
     }
 
+    /// The offsets of what is returned are stored, where that is automatic: in one hold (E16), unless messages of an interrupted call are left,
+    /// which were taken before and are not handed over yet.
+    fn hand_over(&self, engine: &Engine) {
+        if !engine.store_on_handover {
+            return;
+        }
+        if engine.kept.borrow(self.py).is_empty() {
+            if !self.items.is_empty() || engine.interrupted.load(Ordering::Relaxed) {
+                engine.handed_over(self.py);
+            }
+            return;
+        }
+        for (end, origin) in &self.origins {
+            // SAFETY: the item is a reference that this owns.
+            let last = end.checked_sub(1).map(|at| unsafe { Borrowed::from_ptr(self.py, self.items[at]) });
+            if let Some(last) = last {
+                engine.store_behind(self.py, &last, *origin);
+            }
+        }
+    }
+
     /// Notes where the items since the last note are from.
     fn note_origin(&mut self, origin: Option<Origin>) {
         self.origins.push((self.items.len(), origin));
@@ -230,7 +265,9 @@ impl Made<'_> {
             let message = unsafe { Bound::from_owned_ptr(self.py, message) }.unbind();
             kept.push_front(Kept { message, origin });
         }
-        engine.pending.store(true, Ordering::Relaxed);
+        drop(kept);
+        engine.interrupted.store(true, Ordering::Relaxed);
+        engine.note_pending(self.py);
     }
 
     fn into_list(mut self) -> PyResult<*mut ffi::PyObject> {

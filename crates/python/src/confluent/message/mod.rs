@@ -11,4 +11,4 @@ mod methods;
 mod object;
 
 pub(crate) use class::register;
-pub(crate) use object::{New, RecordSource, TIMESTAMP_LENT, bytes, lend, make, take_back};
+pub(crate) use object::{New, RecordSource, TIMESTAMP_LENT, bytes, lend, make, origin, take_back};

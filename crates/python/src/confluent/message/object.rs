@@ -197,6 +197,36 @@ pub(super) unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
     }
 }
 
+/// Where a consumed message came from.
+pub(crate) struct Origin<'py> {
+    /// A str, or what the user set.
+    pub(crate) topic: Option<Bound<'py, PyAny>>,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+    /// Of an event.
+    pub(crate) error: Option<Bound<'py, PyAny>>,
+}
+
+/// Where a message came from; `None` for an object of another class, a subclass included.
+pub(crate) fn origin<'py>(object: &Bound<'py, PyAny>) -> Option<Origin<'py>> {
+    let py = object.py();
+    // SAFETY: an object of the exact type is a Message; its references are alive or null.
+    unsafe {
+        if ffi::Py_TYPE(object.as_ptr()) != TYPE.load(Ordering::Relaxed) {
+            return None;
+        }
+        let message = object.as_ptr().cast::<Message>();
+        Some(Origin {
+            topic: Bound::from_borrowed_ptr_or_opt(py, (*message).topic),
+            partition: (*message).partition,
+            offset: (*message).offset,
+            leader_epoch: (*message).leader_epoch,
+            error: Bound::from_borrowed_ptr_or_opt(py, (*message).error).filter(|error| !error.is_none()),
+        })
+    }
+}
+
 /// Lends `source` to a message that was just made, for the time of a callback.
 ///
 /// # Safety

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::class::Producer;
 use super::engine::{Callback, Engine};
-use crate::confluent::error::KafkaError;
+use crate::confluent::error::{self, KafkaError};
 use crate::confluent::message::{self, New, RecordSource};
 use crate::confluent::notices;
 
@@ -115,29 +115,11 @@ impl Served {
         if let Err(error) = outcome {
             let earlier = self.raised.take();
             if let Some(earlier) = earlier {
-                set_context(py, &error, earlier);
+                error::set_context(py, &error, earlier);
             }
             self.raised = Some(error);
         }
     }
-}
-
-/// Makes `earlier` the context at the end of `error`'s chain.
-fn set_context(py: Python<'_>, error: &PyErr, earlier: PyErr) {
-    let earlier = earlier.into_value(py);
-    let mut last = error.value(py).clone().into_any();
-    // A chain that holds `earlier` already, or is endless, is left as it is.
-    for _ in 0..1000 {
-        if last.is(&earlier) {
-            return;
-        }
-        match last.getattr("__context__") {
-            Ok(next) if !next.is_none() => last = next,
-            _ => break,
-        }
-    }
-    // An exception's context can be set to an exception; if not, only the chain is lost.
-    let _ = last.setattr("__context__", earlier);
 }
 
 /// Takes a record out of the count, however its callback ends.

@@ -1,36 +1,23 @@
-"""The same programs on the original and on Ottla, with the same results: what is not written down anywhere else."""
+"""Programs that look at values: what every call takes and refuses, every field of what comes back."""
 
 from __future__ import annotations
 
 import functools
-import importlib
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.python.confluent_kafka.conftest import ORIGINAL, OTTLA
-from tests.python.confluent_kafka.observing import outcome, plain
+from tests.python.confluent_kafka.differential.observing import outcome, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.realkafka import Cluster
+    from tests.python.confluent_kafka.differential.setup import Setup
 
 _SECONDS = 30.0
-_PROGRAMS: dict[str, Callable[[Any, dict[str, object], str], list[object]]] = {}
 
 
-def program(
-    run: Callable[[Any, dict[str, object], str], list[object]],
-) -> Callable[[Any, dict[str, object], str], list[object]]:
-    """Register one: it gets the package, the bootstrap setting and a fresh topic of four partitions."""
-    _PROGRAMS[run.__name__] = run
-    return run
-
-
-@program
-def arguments_of_produce(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def arguments_of_produce(setup: Setup) -> list[object]:
     """Which are taken, and with which words the others are refused."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     producer = package.Producer(config)
     produce = producer.produce
     calls: list[Callable[[], object]] = [
@@ -89,9 +76,9 @@ def arguments_of_produce(package: Any, config: dict[str, object], topic: str) ->
     return seen
 
 
-@program
-def values_of_a_delivery_report(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def values_of_a_delivery_report(setup: Setup) -> list[object]:
     """Every field of the reported message."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     producer = package.Producer(config)
     reports: list[object] = []
 
@@ -107,9 +94,9 @@ def values_of_a_delivery_report(package: Any, config: dict[str, object], topic: 
     return [left, *reports, len(producer), bool(producer), producer.poll(0)]
 
 
-@program
-def values_of_a_consumed_message(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def values_of_a_consumed_message(setup: Setup) -> list[object]:
     """Every field, nulls and duplicate headers included."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     producer = package.Producer(config)
     producer.produce(topic, b"value", b"key", 0, headers=[("a", b"1"), ("a", None), ("b", "text")])
     producer.produce(topic, None, b"tombstone", 0)
@@ -126,9 +113,9 @@ def values_of_a_consumed_message(package: Any, config: dict[str, object], topic:
     return seen
 
 
-@program
-def positions_and_watermarks(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def positions_and_watermarks(setup: Setup) -> list[object]:
     """assign, position, seek, pause, resume, watermarks, unassign, in the order in which a program uses them."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     producer = package.Producer(config)
     for number in range(10):
         producer.produce(topic, b"%d" % number, partition=0)
@@ -170,9 +157,9 @@ def positions_and_watermarks(package: Any, config: dict[str, object], topic: str
     return seen
 
 
-@program
-def arguments_of_a_consumer(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def arguments_of_a_consumer(setup: Setup) -> list[object]:
     """What its methods refuse, and how."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     consumer = package.Consumer(config | {"group.id": "differential"})
     calls: list[Callable[[], object]] = [
         lambda: consumer.assign(None),
@@ -201,9 +188,9 @@ def arguments_of_a_consumer(package: Any, config: dict[str, object], topic: str)
     return seen
 
 
-@program
-def calls_after_close(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def calls_after_close(setup: Setup) -> list[object]:
     """A closed client's errors; a second close is silent."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     consumer = package.Consumer(config | {"group.id": "differential"})
     partition = package.TopicPartition(topic, 0)
     consumer.close()
@@ -240,9 +227,9 @@ def calls_after_close(package: Any, config: dict[str, object], topic: str) -> li
     ]
 
 
-@program
-def a_full_queue(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def a_full_queue(setup: Setup) -> list[object]:
     """BufferError at the same record, and room again when reports are served."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     producer = package.Producer(config | {"queue.buffering.max.messages": 10, "linger.ms": 60_000})
     reports: list[object] = []
 
@@ -265,9 +252,9 @@ def a_full_queue(package: Any, config: dict[str, object], topic: str) -> list[ob
     ]
 
 
-@program
-def errors_that_reach_the_application(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def errors_that_reach_the_application(setup: Setup) -> list[object]:
     """Offsets out of range by each reset, a record that is too large."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     producer = package.Producer(config | {"message.max.bytes": 1_000, "allow.auto.create.topics": False})
     reports: list[object] = []
 
@@ -288,9 +275,9 @@ def errors_that_reach_the_application(package: Any, config: dict[str, object], t
     return seen + reports
 
 
-@program
-def metadata(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def metadata(setup: Setup) -> list[object]:
     """list_topics of all three clients."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     clients = [
         package.Producer(config),
         package.Consumer(config | {"group.id": "differential"}),
@@ -317,9 +304,9 @@ def metadata(package: Any, config: dict[str, object], topic: str) -> list[object
     return seen
 
 
-@program
-def topics_made_and_deleted(package: Any, config: dict[str, object], topic: str) -> list[object]:
+def topics_made_and_deleted(setup: Setup) -> list[object]:
     """create_topics and delete_topics: futures, and the errors in them."""
+    package, config, topic = setup.ck, {"bootstrap.servers": setup.bootstrap}, setup.topic
     admin = package.admin.AdminClient(config)
     new = package.admin.NewTopic
 
@@ -352,16 +339,3 @@ def topics_made_and_deleted(package: Any, config: dict[str, object], topic: str)
     ]
     seen += [(each.topic, each.num_partitions, each.replication_factor, each.config, str(each)) for each in described]
     return seen
-
-
-@pytest.mark.parametrize("name", list(_PROGRAMS))
-def test_a_program_sees_the_same(name: str, kafka: Cluster, create_topic: Callable[..., str]) -> None:
-    """Each package has a topic of its own, so that offsets begin at 0."""
-    seen = []
-    for module in (ORIGINAL, OTTLA):
-        importlib.import_module(f"{module}.admin")
-        package = importlib.import_module(module)
-        seen.append(_PROGRAMS[name](package, {"bootstrap.servers": kafka.bootstrap}, create_topic(kafka)))
-    original, ours = seen
-    assert original
-    assert ours == original
