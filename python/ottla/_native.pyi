@@ -1,7 +1,7 @@
 # The native part of Ottla, which is compiled. Its names are private: import them from the faces.
 from collections.abc import Callable
 from types import GenericAlias, ModuleType
-from typing import Any, ClassVar, Generic, Self, TypeAlias, final
+from typing import Any, ClassVar, Generic, Literal, Self, TypeAlias, final, overload
 
 from typing_extensions import TypeVar, disjoint_base
 
@@ -12,6 +12,7 @@ _V = TypeVar("_V", default=bytes)
 _Payload: TypeAlias = str | bytes | None
 _Headers: TypeAlias = list[tuple[str, _Payload]] | dict[str, _Payload]
 _OnDelivery: TypeAlias = Callable[[KafkaError | None, Message], object]
+_OnRebalance: TypeAlias = Callable[[Consumer, list[TopicPartition]], object]
 _Str: TypeAlias = str
 
 __all__ = [
@@ -368,6 +369,38 @@ class Consumer:
     def __init__(self, config: dict[str, Any] = ..., /, **kwargs: object) -> None: ...
     def assign(self, partitions: list[TopicPartition], /) -> None: ...
     def unassign(self) -> None: ...
+    def incremental_assign(self, partitions: list[TopicPartition], /) -> None: ...
+    def incremental_unassign(self, partitions: list[TopicPartition], /) -> None: ...
+    def subscribe(
+        self,
+        topics: list[str],
+        on_assign: _OnRebalance = ...,
+        on_revoke: _OnRebalance = ...,
+        on_lost: _OnRebalance = ...,
+    ) -> None: ...
+    def unsubscribe(self) -> None: ...
+    @overload
+    def commit(
+        self,
+        message: Message | None = None,
+        offsets: list[TopicPartition] | None = None,
+        *,
+        asynchronous: Literal[True] = True,
+        **kwargs: bool,
+    ) -> None: ...
+    @overload
+    def commit(
+        self,
+        message: Message | None = None,
+        offsets: list[TopicPartition] | None = None,
+        *,
+        asynchronous: Literal[False],
+        **kwargs: bool,
+    ) -> list[TopicPartition]: ...
+    def committed(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]: ...
+    def store_offsets(self, message: Message | None = None, offsets: list[TopicPartition] | None = None) -> None: ...
+    def memberid(self) -> str | None: ...
+    def consumer_group_metadata(self) -> bytes: ...
     def assignment(self, /) -> list[TopicPartition]: ...
     def poll(self, timeout: float = -1) -> Message | None: ...
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]: ...

@@ -35,6 +35,16 @@ CONSUMER: list[Call] = [
     ("resume", ([],)),
     ("get_watermark_offsets", ()),
     ("list_topics", ("t", 0.1)),
+    ("subscribe", (["t"],)),
+    ("unsubscribe", ()),
+    ("commit", ()),
+    ("committed", ([],)),
+    ("store_offsets", (None, [])),
+    ("incremental_assign", ([],)),
+    ("incremental_unassign", ([],)),
+    ("memberid", ()),
+    ("consumer_group_metadata", ()),
+    ("__exit__", (None, None, None)),
     ("close", ()),
 ]
 CASES = [("Producer", call) for call in PRODUCER] + [("Consumer", call) for call in CONSUMER]

@@ -1,15 +1,20 @@
-"""Members of groups where the original does otherwise or not at all: callbacks that use, close or fork their consumer, calls that are
-interrupted or raise, records that a call holds when a rebalance comes.
+"""Members of groups where the original does otherwise or not at all.
+
+Callbacks that use, close or fork their consumer, calls that are interrupted or raise, records that a call holds when a
+rebalance comes.
 """
 
 from __future__ import annotations
 
+import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
@@ -394,21 +399,19 @@ def test_a_forked_child_of_a_member(ottla: Any, kafka: Cluster, topic: str) -> N
 
 def test_a_consumer_that_is_dropped_in_its_callbacks_cycle_is_collected(ottla: Any, kafka: Cluster, topic: str) -> None:
     """Listeners that hold their consumer do not keep it."""
-    import gc  # noqa: PLC0415
-    import weakref  # noqa: PLC0415
 
-    consumer = made(ottla, kafka, topic)
-    consumer.subscribe([topic], on_assign=lambda *_: consumer, on_revoke=lambda *_: consumer)
-    seen = weakref.ref(consumer)
-    del consumer
+    def dropped() -> weakref.ref[Any]:
+        consumer = made(ottla, kafka, topic)
+        consumer.subscribe([topic], on_assign=lambda *_: consumer, on_revoke=lambda *_: consumer)
+        return weakref.ref(consumer)
+
+    seen = dropped()
     gc.collect()
     assert seen() is None
 
 
 def test_group_metadata_pickles(ottla: Any, kafka: Cluster, topic: str) -> None:
     """It is bytes, as in the original."""
-    import pickle  # noqa: PLC0415
-
     consumer = made(ottla, kafka, topic)
     metadata = consumer.consumer_group_metadata()
     assert pickle.loads(pickle.dumps(metadata)) == metadata  # noqa: S301  # our own

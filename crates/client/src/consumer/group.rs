@@ -62,8 +62,7 @@ impl Consumer {
             return Pending::ready(Err(error));
         }
         let offsets = offsets.unwrap_or_else(|| self.take_stored());
-        let command =
-            |request, deadline_us| Command::Commit { request: Some(request), offsets, deadline_us };
+        let command = |request, deadline_us| Command::Commit { request: Some(request), offsets, deadline_us };
         self.handle.ask(timeout, command, offsets_of)
     }
 
@@ -148,6 +147,7 @@ impl Consumer {
     ///
     /// # Errors
     /// `InvalidArgument` for a partition that is named twice, `Conflict` for one that is assigned.
+    #[expect(clippy::result_large_err, reason = "made into an error, outside of the lock, at once")]
     pub fn incremental_assign(&self, partitions: Vec<Assigned>) -> Result<(), Error> {
         self.ours()?;
         let prepared = PreparedAssignment::beside(partitions, self.lock().assigned())?;
@@ -158,6 +158,7 @@ impl Consumer {
     ///
     /// # Errors
     /// `InvalidArgument` for a partition that is named twice or not assigned.
+    #[expect(clippy::result_large_err, reason = "made into an error, outside of the lock, at once")]
     pub fn incremental_unassign(&self, partitions: &[(Arc<str>, i32)]) -> Result<(), Error> {
         self.ours()?;
         let named = |(topic, partition): &(Arc<str>, i32)| Assigned {

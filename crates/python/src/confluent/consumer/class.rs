@@ -87,12 +87,7 @@ impl Consumer {
     }
 
     /// Makes a call that changes the assignment; a listener that makes one has done what its rebalance asks for.
-    fn changing<T: Send>(
-        &self,
-        py: Python<'_>,
-        engine: &Engine,
-        call: impl FnOnce(&ottla::Consumer) -> T + Send,
-    ) -> T {
+    fn changing<T: Send>(&self, py: Python<'_>, engine: &Engine, call: impl FnOnce(&ottla::Consumer) -> T + Send) -> T {
         engine.assignments.fetch_add(1, Ordering::Relaxed);
         py.detach(|| call(&engine.client))
     }
@@ -244,10 +239,11 @@ impl Consumer {
         Ok(())
     }
 
-    /// Commit the offset behind `message`, or `offsets`, or what is stored; waits and returns what became of each unless `asynchronous`.
+    /// Commit the offset behind `message`, or `offsets`, or what is stored. With `asynchronous=False` (formerly `async`) it waits and returns what
+    /// became of each.
     #[pyo3(
         signature = (*args, **kwargs),
-        text_signature = "($self, message=None, offsets=None, *, asynchronous=True)"
+        text_signature = "($self, message=None, offsets=None, *, asynchronous=True, **kwargs)"
     )]
     fn commit(
         &self,

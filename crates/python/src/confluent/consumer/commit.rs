@@ -67,8 +67,8 @@ fn stored(given: &Given) -> StoredOffset {
 
 /// The offset behind a message.
 fn behind(message: &Bound<'_, PyAny>, verb: &str) -> PyResult<StoredOffset> {
-    let origin = message::origin(message)
-        .ok_or_else(|| PyTypeError::new_err("expected confluent_kafka.cimpl.Message"))?;
+    let origin =
+        message::origin(message).ok_or_else(|| PyTypeError::new_err("expected confluent_kafka.cimpl.Message"))?;
     if let Some(error) = origin.error {
         let text = error.call_method0("str")?;
         let text = format!("Cannot {verb} offsets for message with error: '{text}'");

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ottla::{
-    ConsumerError, NoticeOptions, OFFSET_INVALID, PartitionError, RecordRun, RunBatch, RunRecord, Scratch, StoredOffset,
-    TakenRecord,
+    ConsumerError, NoticeOptions, OFFSET_INVALID, PartitionError, RecordRun, RunBatch, RunRecord, Scratch,
+    StoredOffset, TakenRecord,
 };
 use ottla_machines::config::ConsumerSettings;
 use ottla_machines::config::confluent::Warning;

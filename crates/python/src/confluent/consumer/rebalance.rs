@@ -78,9 +78,10 @@ fn rebalance(consumer: &Bound<'_, Consumer>, engine: &Engine, change: &Rebalance
     let before = engine.assignments.load(Ordering::Relaxed);
     let called = match this.listeners().of(py, change.kind) {
         Some(listener) => {
-            let partitions = change.partitions.iter().map(|(topic, partition)| {
-                Bound::new(py, TopicPartition::of(topic, *partition, OFFSET_INVALID))
-            });
+            let partitions = change
+                .partitions
+                .iter()
+                .map(|(topic, partition)| Bound::new(py, TopicPartition::of(topic, *partition, OFFSET_INVALID)));
             let partitions = PyList::new(py, partitions.collect::<PyResult<Vec<_>>>()?)?;
             engine.rebalancing.store(true, Ordering::Relaxed);
             let called = listener.call1((consumer, partitions));
@@ -105,8 +106,12 @@ fn rebalance(consumer: &Bound<'_, Consumer>, engine: &Engine, change: &Rebalance
 fn apply(engine: &Engine, change: &Rebalance) -> Result<(), Error> {
     let assigned = || {
         let all = change.partitions.iter();
-        all.map(|(topic, partition)| Assigned { topic: topic.clone(), partition: *partition, start: StartOffset::Invalid })
-            .collect()
+        all.map(|(topic, partition)| Assigned {
+            topic: topic.clone(),
+            partition: *partition,
+            start: StartOffset::Invalid,
+        })
+        .collect()
     };
     match (change.kind, change.incremental) {
         (RebalanceKind::Assign, false) => engine.client.assign(assigned()),
