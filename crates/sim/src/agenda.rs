@@ -23,6 +23,8 @@ pub(crate) enum Happening {
     Link { link: LinkId, news: News },
     /// The cluster wants to be polled.
     Broker,
+    /// A member leaves its group in good order.
+    Leave { client: usize },
     /// The process of a client ends.
     Death { client: usize },
     /// The next of the plan's disturbances.
@@ -40,6 +42,8 @@ pub(crate) enum News {
     Ended(DisconnectCause),
     /// A request reaches the broker.
     Request(Vec<u8>),
+    /// The client learns that the system took a request that is not answered.
+    Written,
     /// An answer reaches the client.
     Response(Vec<u8>),
     /// The broker learns that the client is gone.

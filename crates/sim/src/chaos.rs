@@ -3,6 +3,7 @@ use ottla_broker::control::{Action, Fault, Level, Select, When};
 use ottla_protocol::api::ApiKey;
 
 use crate::draw::Draw;
+use crate::group_plan::GROUP;
 use crate::ledger::Place;
 use crate::plan::{BEGIN_US, Mood, Plan};
 use crate::world::World;
@@ -30,6 +31,13 @@ pub(crate) enum Chaos {
         topic: u32,
         partition: i32,
         node: i32,
+    },
+    /// The group is coordinated by another broker, or its coordinator loads it for a while.
+    MoveCoordinator {
+        node: i32,
+    },
+    LoadCoordinator {
+        for_ms: u64,
     },
     /// All connections of a client break.
     CutClient {
@@ -73,7 +81,7 @@ pub(crate) fn draw_chaos(draw: &mut Draw, plan: &Plan) -> Vec<(u64, Chaos)> {
     let mut all = Vec::new();
     let (storm, shake) =
         (matches!(plan.mood, Mood::Stormy | Mood::Wild), matches!(plan.mood, Mood::Shaky | Mood::Wild));
-    let clients = plan.producers.len() + plan.readers.len();
+    let clients = plan.producers.len() + plan.readers.len() + plan.members.len();
     let nodes = u64::from(plan.brokers);
     if storm {
         for _ in 0..draw.between(0, 4) {
@@ -97,11 +105,13 @@ pub(crate) fn draw_chaos(draw: &mut Draw, plan: &Plan) -> Vec<(u64, Chaos)> {
         for _ in 0..draw.between(1, 4) {
             let (from_us, until_us) = window(draw, plan.heal_us);
             let node = draw.between(1, nodes) as i32;
-            match draw.below(3) {
+            match draw.below(if plan.members.is_empty() { 3 } else { 6 }) {
                 0 => {
                     all.push((from_us, Chaos::Kill { node }));
                     all.push((until_us, Chaos::Start { node }));
                 }
+                3 | 4 => all.push((from_us, Chaos::MoveCoordinator { node })),
+                5 => all.push((from_us, Chaos::LoadCoordinator { for_ms: draw.between(1, 2000) })),
                 _ => {
                     let topic = draw.below(plan.topics.len());
                     let partition = draw.below(plan.topics[topic].1 as usize) as i32;
@@ -113,7 +123,9 @@ pub(crate) fn draw_chaos(draw: &mut Draw, plan: &Plan) -> Vec<(u64, Chaos)> {
     if matches!(plan.mood, Mood::Faulty | Mood::Wild) {
         for _ in 0..draw.between(1, 4) {
             let (from_us, _) = window(draw, plan.heal_us);
-            all.push((from_us, Chaos::Arm { fault: draw_fault(draw, nodes) }));
+            let groups = !plan.members.is_empty() && draw.chance(500);
+            let (api, action) = if groups { draw_group_fault(draw) } else { draw_fault(draw) };
+            all.push((from_us, Chaos::Arm { fault: armed(draw, nodes, api, action) }));
         }
     }
     if draw.chance(400) {
@@ -132,7 +144,7 @@ pub(crate) fn draw_chaos(draw: &mut Draw, plan: &Plan) -> Vec<(u64, Chaos)> {
 }
 
 /// An answer that a healthy broker may give too: whoever gets it tries again.
-fn draw_fault(draw: &mut Draw, nodes: u64) -> Fault {
+fn draw_fault(draw: &mut Draw) -> (Option<ApiKey>, Action) {
     const NOT_LEADER_OR_FOLLOWER: i16 = 6;
     const REQUEST_TIMED_OUT: i16 = 7;
     const NETWORK_EXCEPTION: i16 = 13;
@@ -143,7 +155,7 @@ fn draw_fault(draw: &mut Draw, nodes: u64) -> Fault {
     const UNKNOWN_LEADER_EPOCH: i16 = 75;
     const OFFSET_NOT_AVAILABLE: i16 = 78;
     let partition = |code| Action::Error { code, level: Level::Partition };
-    let (api, action) = match draw.below(12) {
+    match draw.below(12) {
         0..4 => {
             let codes = [
                 NOT_LEADER_OR_FOLLOWER,
@@ -178,7 +190,43 @@ fn draw_fault(draw: &mut Draw, nodes: u64) -> Fault {
         ),
         10 => (draw.one_of(&[None, Some(ApiKey::Produce)]), Action::DropBefore),
         _ => (draw.one_of(&[None, Some(ApiKey::Produce), Some(ApiKey::InitProducerId)]), Action::DropAfter),
+    }
+}
+
+/// What a coordinator says that moves, loads, rebalances, or has forgotten a member.
+fn draw_group_fault(draw: &mut Draw) -> (Option<ApiKey>, Action) {
+    const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+    const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+    const NOT_COORDINATOR: i16 = 16;
+    const ILLEGAL_GENERATION: i16 = 22;
+    const UNKNOWN_MEMBER_ID: i16 = 25;
+    const REBALANCE_IN_PROGRESS: i16 = 27;
+    let away = [COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR];
+    let top = |code| Action::Error { code, level: Level::Top };
+    let partition = |code| Action::Error { code, level: Level::Partition };
+    let (api, action) = match draw.below(10) {
+        0 => (ApiKey::FindCoordinator, top(COORDINATOR_NOT_AVAILABLE)),
+        1 => (ApiKey::JoinGroup, top(draw.one_of(&away))),
+        2 => (ApiKey::SyncGroup, top(draw.one_of(&[NOT_COORDINATOR, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID]))),
+        3 => {
+            let codes = [NOT_COORDINATOR, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION];
+            (ApiKey::Heartbeat, top(draw.one_of(&codes)))
+        }
+        4 | 5 => (ApiKey::OffsetCommit, partition(draw.one_of(&[COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR]))),
+        6 if draw.chance(500) => (ApiKey::OffsetCommit, Action::DropAfter),
+        6 => (ApiKey::OffsetCommit, Action::DropBefore),
+        7 => (ApiKey::OffsetFetch, top(draw.one_of(&[COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR]))),
+        8 => (draw.one_of(&[ApiKey::JoinGroup, ApiKey::SyncGroup, ApiKey::Heartbeat]), Action::DropAfter),
+        _ => {
+            let ms = draw.between(1, 800);
+            (draw.one_of(&[ApiKey::OffsetCommit, ApiKey::SyncGroup, ApiKey::JoinGroup]), Action::Delay { ms })
+        }
     };
+    (Some(api), action)
+}
+
+/// A fault that takes hold now and then.
+fn armed(draw: &mut Draw, nodes: u64, api: Option<ApiKey>, action: Action) -> Fault {
     let node = draw.chance(500).then(|| draw.between(1, nodes) as i32);
     let when = match draw.below(4) {
         0 => When::Once,
@@ -215,6 +263,10 @@ impl World {
                 // It stays where it is when that broker is down.
                 let _moved = self.cluster.move_leader(now, &self.plan.topics[topic as usize].0, partition, node);
             }
+            Chaos::MoveCoordinator { node } => {
+                let _moved = self.cluster.move_coordinator(now, GROUP, node);
+            }
+            Chaos::LoadCoordinator { for_ms } => self.cluster.load_coordinator(now, GROUP, for_ms),
             Chaos::CutClient { client } => self.cut(|link| link.client == client),
             Chaos::CutBroker { node } => self.cut(|link| link.node == node),
             Chaos::Part { client, node } => {

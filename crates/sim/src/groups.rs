@@ -39,10 +39,10 @@ pub(crate) struct GroupLedger {
     allowed: BTreeMap<(usize, Place), i64>,
     /// What is committed.
     committed: BTreeMap<(String, Place), i64>,
-    /// Groups with a commit since their offsets were last looked at.
-    pub(crate) touched: BTreeSet<String>,
-    /// How often each record of each group was handed over.
-    pub(crate) given: BTreeMap<(String, Place), BTreeMap<i64, u32>>,
+    /// A commit reached a broker since the offsets were last looked at.
+    pub(crate) touched: bool,
+    /// How often each record was handed over to the group.
+    pub(crate) given: BTreeMap<Place, BTreeMap<i64, u32>>,
     /// Rebalances that applications were told of.
     pub(crate) rebalances: u64,
 }
@@ -72,18 +72,15 @@ impl GroupLedger {
         let mut reader = Reader::new(frame);
         let Ok(header) = decode_request_header(&mut reader) else { return };
         match ApiKey::from_i16(header.api_key) {
-            Some(ApiKey::OffsetCommit) => {
-                if let Ok(request) = OffsetCommitRequest::decode(&mut reader, header.api_version) {
-                    self.touched.insert(request.group_id.to_owned());
-                }
-            }
+            Some(ApiKey::OffsetCommit) => self.touched = true,
             Some(ApiKey::SyncGroup) => {
                 if let Ok(request) = SyncGroupRequest::decode(&mut reader, header.api_version) {
                     let asked = Asked {
                         version: header.api_version,
                         group: request.group_id.to_owned(),
                         generation: request.generation_id,
-                        member: request.member_id.to_owned(),
+                        // A static member that comes again takes its place in the same generation.
+                        member: request.group_instance_id.unwrap_or(request.member_id).to_owned(),
                     };
                     self.asked.insert((link, header.correlation_id), asked);
                 }
@@ -165,6 +162,11 @@ impl GroupLedger {
         self.holds.remove(&client);
     }
 
+    /// Whether an application has taken an assignment, be it empty.
+    pub(crate) fn has_assigned(&self, client: usize) -> bool {
+        self.holds.contains_key(&client)
+    }
+
     pub(crate) fn holds(&self, client: usize, place: Place) -> bool {
         self.holds.get(&client).is_some_and(|held| held.contains(&place))
     }
@@ -176,8 +178,8 @@ impl GroupLedger {
     }
 
     /// A record was handed over to a member of a group.
-    pub(crate) fn gave(&mut self, group: &str, place: Place, offset: i64) {
-        *self.given.entry((group.to_owned(), place)).or_default().entry(offset).or_default() += 1;
+    pub(crate) fn gave(&mut self, place: Place, offset: i64) {
+        *self.given.entry(place).or_default().entry(offset).or_default() += 1;
     }
 
     /// What the coordinator holds as committed now.

@@ -6,7 +6,8 @@
 //! * [`plan`]: what a seed stands for. [`draw`]: where every choice comes from. [`trace`]: what happened, hashed.
 //! * [`world`]: who is there, and the loop over [`agenda`]'s events; `phases`: from the first event to the audit.
 //! * [`network`]: connections between clients and brokers. [`chaos`]: what goes wrong when.
-//! * [`driver`]: one client machine, driven as `ottla`'s driver does. `producer`, `reader`: applications.
+//! * [`driver`]: one client machine, driven as `ottla`'s driver does. `producer`, `reader`, `member`: applications.
+//! * `group_plan`, `serving`, [`groups`]: groups in the plan, in an application's thread, in the model.
 //! * [`ledger`]: the model beside the world, which knows what may happen; `audit`: what the logs say in the end; `probe`:
 //!   reading them without a client.
 //! * [`run`]: one seed, its report, and many seeds.
@@ -15,9 +16,10 @@ mod audit;
 mod chaos;
 mod draw;
 mod driver;
-#[allow(dead_code, reason = "members of groups come with them")]
+mod group_plan;
 mod groups;
 mod ledger;
+mod member;
 mod network;
 mod phases;
 mod plan;
@@ -25,6 +27,7 @@ mod probe;
 mod producer;
 mod reader;
 pub mod run;
+mod serving;
 mod stage;
 mod trace;
 mod transactions;

@@ -141,6 +141,10 @@ impl Network {
         // The length in front is the stream's; frames travel whole.
         frame.drain(..4);
         stage.ledger.sent(self.links[link].client, &frame);
+        if request.is_unanswered() {
+            let written_us = stage.agenda.now_us() + stage.draw.between(1, 500);
+            stage.agenda.at(written_us, Happening::Link { link, news: News::Written });
+        }
         if stage.draw.chance(self.weather.lost_requests) {
             // Only a part of it arrives.
             return self.up(link, News::Cut, stage);
@@ -281,7 +285,8 @@ impl Network {
                 Some(news)
             }
             News::Opened | News::Response(_) if entry.client_open && !entry.silent => Some(news),
-            News::Ended(_) | News::Opened | News::Response(_) => None,
+            News::Written if entry.client_open => Some(news),
+            News::Ended(_) | News::Opened | News::Written | News::Response(_) => None,
         }
     }
 }

@@ -7,7 +7,9 @@ use ottla_machines::config::{ConsumerSettings, ProducerSettings};
 use crate::chaos::{Chaos, draw_chaos};
 use crate::draw::Draw;
 use crate::driver::Disturbance;
+use crate::group_plan::draw_members;
 use crate::ledger::Place;
+use crate::member::MemberPlan;
 use crate::network::Weather;
 use crate::producer::ProducerPlan;
 use crate::reader::ReaderPlan;
@@ -40,6 +42,7 @@ pub(crate) struct Plan {
     pub(crate) topics: Vec<(Arc<str>, i32)>,
     pub(crate) producers: Vec<ProducerPlan>,
     pub(crate) readers: Vec<ReaderPlan>,
+    pub(crate) members: Vec<MemberPlan>,
     pub(crate) weather: Weather,
     pub(crate) disturbance: Disturbance,
     pub(crate) chaos: Vec<(u64, Chaos)>,
@@ -69,6 +72,7 @@ impl Plan {
         let heal_us = BEGIN_US + draw.between(500_000, 6_000_000);
         let producers = (0..draw.between(1, 3)).map(|_| draw_producer(&mut draw, brokers, mood, heal_us)).collect();
         let readers = (0..draw.between(0, 2)).map(|_| draw_reader(&mut draw, brokers, &topics)).collect();
+        let members = draw_members(&mut draw, brokers, mood, heal_us, &topics);
         let weather = draw_weather(&mut draw, mood);
         let disturbance = Disturbance {
             refused_exchanges: draw.one_of(&[0, 20, 200]),
@@ -76,8 +80,19 @@ impl Plan {
             late_us: draw.one_of(&[2000, 20_000]),
             job_us: draw.one_of(&[50, 3000]),
         };
-        let mut plan =
-            Self { seed, mood, brokers, topics, producers, readers, weather, disturbance, chaos: Vec::new(), heal_us };
+        let mut plan = Self {
+            seed,
+            mood,
+            brokers,
+            topics,
+            producers,
+            readers,
+            members,
+            weather,
+            disturbance,
+            chaos: Vec::new(),
+            heal_us,
+        };
         plan.chaos = draw_chaos(&mut draw, &plan);
         plan
     }
@@ -115,7 +130,7 @@ fn draw_weather(draw: &mut Draw, mood: Mood) -> Weather {
 }
 
 /// Keys that every client has.
-fn client_keys(draw: &mut Draw, brokers: u32) -> Vec<(&'static str, String)> {
+pub(crate) fn client_keys(draw: &mut Draw, brokers: u32) -> Vec<(&'static str, String)> {
     let bootstrap: Vec<String> = (1..=brokers).map(address).map(|(host, port)| format!("{host}:{port}")).collect();
     vec![
         ("bootstrap.servers", bootstrap.join(",")),
@@ -136,6 +151,13 @@ fn configured(role: Role, keys: &[(&'static str, String)]) -> Config {
         }
     }
     config
+}
+
+pub(crate) fn configured_consumer(keys: &[(&'static str, String)]) -> ConsumerSettings {
+    match configured(Role::Consumer, keys).consumer() {
+        Ok(parsed) => parsed.settings,
+        Err(error) => panic!("a plan's settings are right: {error}"),
+    }
 }
 
 fn draw_producer(draw: &mut Draw, brokers: u32, mood: Mood, heal_us: u64) -> ProducerPlan {
@@ -184,7 +206,7 @@ fn draw_producer(draw: &mut Draw, brokers: u32, mood: Mood, heal_us: u64) -> Pro
 }
 
 /// Keys of everyone who reads.
-fn reading_keys(draw: &mut Draw) -> Vec<(&'static str, String)> {
+pub(crate) fn reading_keys(draw: &mut Draw) -> Vec<(&'static str, String)> {
     vec![
         ("auto.offset.reset", "earliest".to_owned()),
         ("isolation.level", draw.one_of(&["read_committed", "read_uncommitted"]).to_owned()),
@@ -200,11 +222,13 @@ fn reading_keys(draw: &mut Draw) -> Vec<(&'static str, String)> {
 fn draw_reader(draw: &mut Draw, brokers: u32, topics: &[(Arc<str>, i32)]) -> ReaderPlan {
     let mut keys = client_keys(draw, brokers);
     keys.extend(reading_keys(draw));
-    keys.push(("group.id", "nobody".to_owned()));
-    let settings: ConsumerSettings = match configured(Role::Consumer, &keys).consumer() {
-        Ok(parsed) => parsed.settings,
-        Err(error) => panic!("a plan's settings are right: {error}"),
-    };
+    keys.extend([
+        // One of its own: readers begin anew behind what they have committed.
+        ("group.id", format!("reader-{}", draw.number())),
+        ("enable.auto.commit", draw.one_of(&["true", "false"]).to_owned()),
+        ("auto.commit.interval.ms", draw.one_of(&["50", "5000"]).to_owned()),
+    ]);
+    let settings = configured_consumer(&keys);
     let mut places = places(topics);
     while places.len() > 1 && draw.chance(200) {
         places.swap_remove(draw.below(places.len()));

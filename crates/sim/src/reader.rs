@@ -206,6 +206,7 @@ impl ReaderApp {
         }
         run.clear();
         self.run = run;
+        buffer.handed_over();
         empty
     }
 
@@ -235,6 +236,7 @@ impl ReaderApp {
             stage.ledger.broken("nothing of a paused partition is handed over", format!("client {client}: {place:?}"));
         }
         entry.1 = entry.1.max(offset);
+        stage.ledger.groups.allow(client, place, offset + 1);
         stage.ledger.given(entry.0, Given { offset, producer, sequence });
     }
 }

@@ -32,10 +32,14 @@ impl Trace {
         for number in [now_us, name_hash, who, what] {
             self.hash = (self.hash ^ number).wrapping_mul(0x0000_0100_0000_01B3).rotate_left(23);
         }
-        if self.words.is_none() && self.all.is_none() {
-            return;
+        if self.keeps_words() {
+            self.say(now_us, name, words());
         }
-        let line = format!("{:>12.6} s  {name} {}", now_us as f64 / 1e6, words());
+    }
+
+    /// Keeps words that are no event.
+    pub(crate) fn say(&mut self, now_us: u64, name: &str, words: String) {
+        let line = format!("{:>12.6} s  {name} {words}", now_us as f64 / 1e6);
         if let Some(all) = &mut self.all {
             all.push(line);
         } else if let Some(kept) = &mut self.words {
@@ -44,6 +48,11 @@ impl Trace {
             }
             kept.push_back(line);
         }
+    }
+
+    /// Whether words are kept: who would have to look for them need not otherwise.
+    pub(crate) fn keeps_words(&self) -> bool {
+        self.words.is_some() || self.all.is_some()
     }
 
     pub(crate) fn hash(&self) -> u64 {

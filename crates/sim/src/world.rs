@@ -9,7 +9,9 @@ use ottla_machines::producer::Accumulator;
 use crate::agenda::{Agenda, Happening, LinkId, News};
 use crate::draw::Draw;
 use crate::driver::{Driver, Shared, Stir};
+use crate::group_plan::GROUP;
 use crate::ledger::Ledger;
+use crate::member::{MemberApp, MemberPlan};
 use crate::network::Network;
 use crate::plan::{Plan, address};
 use crate::producer::{ProducerApp, ProducerPlan};
@@ -21,6 +23,7 @@ use crate::trace::{Trace, Words};
 pub(crate) enum App {
     Producer(Box<ProducerApp>),
     Reader(Box<ReaderApp>),
+    Member(Box<MemberApp>),
 }
 
 /// A process with one client.
@@ -40,6 +43,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     contexts: Contexts,
     broker_us: Option<u64>,
+    /// The group as it was told last.
+    told: String,
 }
 
 impl World {
@@ -66,6 +71,7 @@ impl World {
             clients: Vec::new(),
             contexts: Contexts::default(),
             broker_us: None,
+            told: String::new(),
             stage,
             plan,
         };
@@ -76,6 +82,9 @@ impl World {
         }
         for reader in world.plan.readers.clone() {
             world.add_reader(reader);
+        }
+        for member in world.plan.members.clone() {
+            world.add_member(member);
         }
         for index in 0..world.plan.chaos.len() {
             world.stage.agenda.at(world.plan.chaos[index].0, Happening::Chaos { index });
@@ -88,6 +97,11 @@ impl World {
         for (name, partitions) in self.plan.topics.clone() {
             if let Err(error) = self.cluster.create_topic(now, &name, Some(partitions), None) {
                 self.stage.ledger.broken("a topic can be made", format!("{error:?}"));
+            }
+        }
+        for (number, (name, _)) in self.plan.topics.iter().enumerate() {
+            if let Some(topic) = self.cluster.topics().by_name(name) {
+                self.stage.ledger.groups.topic(name, topic.id().0, number as u32);
             }
         }
         self.pump();
@@ -129,6 +143,24 @@ impl World {
         self.clients[client].driver.wake(client, &mut self.stage);
     }
 
+    fn add_member(&mut self, plan: MemberPlan) {
+        let machine = ClientMachine::consumer(&plan.settings, self.seed_of_client());
+        let shared = Shared::Consumer(Box::new(FetchBuffer::new(&plan.settings)));
+        let client = self.clients.len();
+        let fates = [
+            plan.leaves_us.map(|at_us| (at_us, Happening::Leave { client })),
+            plan.killed_us.map(|at_us| (at_us, Happening::Death { client })),
+        ];
+        for (at_us, fate) in fates.into_iter().flatten() {
+            self.stage.agenda.at(at_us, fate);
+        }
+        let begin_us = plan.begin_us;
+        let mut app = MemberApp::new(plan, self.plan.topics.clone());
+        app.step_at(client, begin_us, &mut self.stage);
+        self.add(machine, shared, App::Member(Box::new(app)));
+        self.clients[client].driver.wake(client, &mut self.stage);
+    }
+
     /// The next event happens. Returns false when there is none before `deadline_us`; the clock then stands there.
     pub(crate) fn step(&mut self, deadline_us: u64) -> bool {
         if self.stage.agenda.next_us().is_none_or(|next_us| next_us > deadline_us) {
@@ -161,6 +193,11 @@ impl World {
                 self.disturb(&chaos);
             }
             Happening::Death { client } => self.die(client),
+            Happening::Leave { client } => {
+                if let Client { app: App::Member(app), dead: false, .. } = &mut self.clients[client] {
+                    app.leave(client, &mut self.stage);
+                }
+            }
         }
         true
     }
@@ -172,6 +209,7 @@ impl World {
         match app {
             App::Producer(app) => app.stirred(client, driver, stir, stage),
             App::Reader(app) => app.stirred(client, driver, stir, stage),
+            App::Member(app) => app.stirred(client, driver, stir, stage),
         }
     }
 
@@ -183,6 +221,7 @@ impl World {
         match app {
             App::Producer(app) if app.is_due(now_us) => app.step(client, driver, &mut self.stage),
             App::Reader(app) if app.is_due(now_us) => app.step(client, driver, &mut self.stage),
+            App::Member(app) if app.is_due(now_us) => app.step(client, driver, &mut self.stage),
             _ => {}
         }
     }
@@ -190,6 +229,7 @@ impl World {
     fn arrived(&mut self, link: LinkId, news: News) {
         let for_client = self.network.arrived(link, news, &mut self.cluster, &mut self.stage);
         self.pump();
+        self.look_at_commits();
         let Some(news) = for_client else { return };
         let (client, connection) = (self.network.link(link).client, self.network.link(link).connection);
         let Client { driver, dead, .. } = &mut self.clients[client];
@@ -203,6 +243,7 @@ impl World {
                 });
                 Input::Connected { connection }
             }
+            News::Written => Input::Written { connection },
             News::Response(bytes) => {
                 self.stage.note("answer", client as u64, bytes.len() as u64, || {
                     let number = bytes.first_chunk::<4>().map_or(0, |four| i32::from_be_bytes(*four));
@@ -222,6 +263,41 @@ impl World {
         driver.input(client, input, &mut self.stage);
     }
 
+    /// In a run that is told: the group, when it has changed.
+    fn tell_group(&mut self) {
+        let Some(group) = self.cluster.group(GROUP).filter(|_| self.stage.trace.keeps_words()) else { return };
+        let members: Vec<String> = group
+            .members
+            .iter()
+            .map(|member| {
+                format!(
+                    "{}{}",
+                    &member.member_id[..14.min(member.member_id.len())],
+                    if member.is_waiting { " (waits)" } else { "" }
+                )
+            })
+            .collect();
+        let words = format!("{:?} generation {} {members:?}", group.state, group.generation);
+        if words != self.told {
+            self.stage.trace.say(self.stage.agenda.now_us(), "group", words.clone());
+            self.told = words;
+        }
+    }
+
+    /// What a commit has changed at the coordinator.
+    fn look_at_commits(&mut self) {
+        if !std::mem::take(&mut self.stage.ledger.groups.touched) {
+            return;
+        }
+        let Some(group) = self.cluster.group(GROUP) else { return };
+        for (topic, partitions) in group.offsets.topics() {
+            for (partition, committed) in partitions {
+                let checked = self.stage.ledger.groups.is_committed(GROUP, topic, *partition, committed.offset);
+                self.stage.ledger.check(checked);
+            }
+        }
+    }
+
     /// The process of a client ends, as by SIGKILL.
     fn die(&mut self, client: usize) {
         let Client { driver, app, dead } = &mut self.clients[client];
@@ -232,7 +308,12 @@ impl World {
         if let App::Producer(app) = app {
             self.stage.ledger.producers[app.number as usize].killed = true;
         }
+        self.stage.ledger.groups.revoked(client);
         let links: Vec<LinkId> = driver.links().collect();
+        if self.stage.draw.chance(300) {
+            // The whole machine is gone: nobody tells the brokers.
+            self.network.silence(&links);
+        }
         for link in links {
             self.network.closed_by_client(link, &mut self.stage);
         }
@@ -255,6 +336,7 @@ impl World {
                         self.broker_us = Some(until_us);
                         self.stage.agenda.at(until_us, Happening::Broker);
                     }
+                    self.tell_group();
                     return;
                 }
             }
@@ -264,8 +346,10 @@ impl World {
     /// Every client that lives ends in good order.
     pub(crate) fn close(&mut self) {
         for client in 0..self.clients.len() {
-            let Client { driver, dead, .. } = &mut self.clients[client];
-            if !*dead {
+            let Client { driver, app, dead } = &mut self.clients[client];
+            if let App::Member(app) = app {
+                app.leave(client, &mut self.stage);
+            } else if !*dead {
                 match &mut driver.shared {
                     Shared::Producer(shared) => shared.close(),
                     Shared::Consumer(buffer) => drop(buffer.unassign()),

@@ -45,6 +45,8 @@ pub enum State {
 pub struct Coordinator {
     group_id: Arc<str>,
     state: State,
+    /// No connection to the coordinator can be made, as of the last look.
+    down: bool,
     backoff: Backoff,
     random: Random,
     timeout_us: u64,
@@ -59,6 +61,7 @@ impl Coordinator {
         Self {
             group_id: group.group_id.as_str().into(),
             state: State::Unknown { not_before_us: 0 },
+            down: false,
             backoff: Backoff::new(connection.retry_backoff_us, connection.retry_backoff_max_us),
             random: Random::new(seed),
             timeout_us: connection.socket_timeout_us,
@@ -85,9 +88,13 @@ impl Coordinator {
 
     /// Asks when it is time and any broker can be asked.
     pub fn advance(&mut self, now: Now, network: &mut Network) {
-        if let State::Known { node, since_us } = self.state
-            && since_us.saturating_add(if network.is_down(node) { DOWN_US } else { self.query_interval_us })
-                <= now.mono_us
+        self.down = self.node().is_some_and(|node| network.is_down(node));
+        if self.node().is_some_and(|node| network.endpoint(node).is_none()) {
+            // The brokers no longer name it: there is nobody to connect to.
+            self.again(now);
+        }
+        if let State::Known { since_us, .. } = self.state
+            && since_us.saturating_add(self.known_for_us()) <= now.mono_us
         {
             self.again(now);
         }
@@ -168,10 +175,15 @@ impl Coordinator {
         }
     }
 
+    /// How long an answer holds.
+    fn known_for_us(&self) -> u64 {
+        if self.down { DOWN_US } else { self.query_interval_us }
+    }
+
     pub fn deadline(&self, now: Now) -> Option<u64> {
         let at = match self.state {
             State::Unknown { not_before_us } => not_before_us,
-            State::Known { since_us, .. } => since_us.saturating_add(self.query_interval_us),
+            State::Known { since_us, .. } => since_us.saturating_add(self.known_for_us()),
             State::Asking => return None,
         };
         Some(at).filter(|at| *at > now.mono_us)

@@ -1,0 +1,515 @@
+//! An application that is a member of a group: it polls, serves rebalances, commits in its own way, is late, leaves.
+//!
+//! What the face does for the application stands in `serving`: the order of revoke, callback, unassign and acknowledgement.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ottla_machines::client::{Command, Event, Reply, RequestId};
+use ottla_machines::config::{ConsumerSettings, Isolation};
+use ottla_machines::consumer::{FetchBuffer, RecordRun, Scratch, StartOffset, Take};
+use ottla_machines::error::{Error, Kind};
+use ottla_machines::group::{OffsetAnswer, Rebalance, StoredOffset};
+use ottla_machines::machine::Input;
+
+use crate::agenda::Happening;
+use crate::driver::{Driver, Shared, Stir};
+use crate::ledger::{Given, Place, read_value};
+use crate::stage::Stage;
+
+/// How a member commits beside what the client commits by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Committing {
+    /// It does not.
+    Never,
+    /// It waits for each commit.
+    Sync,
+    /// It does not wait.
+    Async,
+}
+
+/// What a member does.
+#[derive(Clone, Debug)]
+pub(crate) struct MemberPlan {
+    pub(crate) settings: ConsumerSettings,
+    pub(crate) topics: Vec<u32>,
+    pub(crate) begin_us: u64,
+    pub(crate) committing: Committing,
+    /// In a thousand: steps after which it commits; that take many; that seek to where they are, or pause; after which it
+    /// does not poll for longer than `max.poll.interval.ms`.
+    pub(crate) commits: u32,
+    pub(crate) many: u32,
+    pub(crate) seeks: u32,
+    pub(crate) pauses: u32,
+    pub(crate) stalls: u32,
+    /// Between two steps at most, and in a callback.
+    pub(crate) pause_us: u64,
+    pub(crate) callback_us: u64,
+    /// The callback asks for the committed offsets and assigns with them.
+    pub(crate) assigns_with_offsets: bool,
+    /// The callback commits before it gives up.
+    pub(crate) commits_in_revoke: bool,
+    /// It leaves in good order at this time, or its process ends.
+    pub(crate) leaves_us: Option<u64>,
+    pub(crate) killed_us: Option<u64>,
+}
+
+impl MemberPlan {
+    /// Whether nothing but polls and short pauses takes its time: it is never too late.
+    pub(crate) fn is_prompt(&self) -> bool {
+        let waits = self.committing == Committing::Sync || self.assigns_with_offsets || self.commits_in_revoke;
+        self.stalls == 0 && self.callback_us == 0 && !waits
+    }
+}
+
+/// What the application's thread does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Doing {
+    /// It has something to do at its next step.
+    Acting,
+    /// It waits in a poll.
+    Polling,
+    /// It waits for an answer.
+    Asking(RequestId, Purpose),
+    /// A callback runs.
+    Calling(Rebalance),
+    /// It is gone.
+    Gone,
+}
+
+/// What an answer is waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Purpose {
+    Commit,
+    /// The commit in a revoke callback.
+    LastCommit(Rebalance),
+    /// The committed offsets that the callback assigns with.
+    Start(Rebalance),
+    Leave,
+}
+
+/// See the module.
+pub(crate) struct MemberApp {
+    pub(crate) plan: MemberPlan,
+    pub(crate) topics: Vec<(Arc<str>, i32)>,
+    pub(crate) doing: Doing,
+    /// What is read of each assigned partition: the span.
+    pub(crate) reading: BTreeMap<Place, usize>,
+    /// What was taken last of each partition, to be stored by an application that stores offsets itself.
+    pub(crate) seen: BTreeMap<Place, i64>,
+    scratch: Scratch,
+    run: RecordRun,
+    /// Taken by a call that has not returned yet.
+    unreturned: Vec<(Place, Given)>,
+    pub(crate) paused: Vec<Place>,
+    step_us: Option<u64>,
+    next_request: RequestId,
+    subscribed: bool,
+    leaving: bool,
+    /// A close waits for this while it serves a callback.
+    pub(crate) leave_request: Option<RequestId>,
+    pub(crate) left: bool,
+    pub(crate) calm: bool,
+}
+
+impl MemberApp {
+    pub(crate) fn new(plan: MemberPlan, topics: Vec<(Arc<str>, i32)>) -> Self {
+        Self {
+            plan,
+            topics,
+            doing: Doing::Acting,
+            reading: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            scratch: Scratch::new(),
+            run: RecordRun::new(),
+            unreturned: Vec::new(),
+            paused: Vec::new(),
+            step_us: None,
+            next_request: 1,
+            subscribed: false,
+            leaving: false,
+            leave_request: None,
+            left: false,
+            calm: false,
+        }
+    }
+
+    pub(crate) fn place_of(&self, topic: &str, partition: i32) -> Option<Place> {
+        let number = self.topics.iter().position(|(name, _)| **name == *topic)?;
+        Some((number as u32, partition))
+    }
+
+    pub(crate) fn read_committed(&self) -> bool {
+        self.plan.settings.isolation == Isolation::ReadCommitted
+    }
+
+    pub(crate) fn is_due(&self, now_us: u64) -> bool {
+        self.step_us == Some(now_us)
+    }
+
+    pub(crate) fn step_at(&mut self, client: usize, at_us: u64, stage: &mut Stage) {
+        self.step_us = Some(at_us);
+        stage.agenda.at(at_us, Happening::Step { client });
+    }
+
+    pub(crate) fn soon(&mut self, client: usize, within_us: u64, stage: &mut Stage) {
+        let at_us = stage.agenda.now_us() + stage.draw.between(1, within_us.max(1));
+        self.step_at(client, at_us, stage);
+    }
+
+    /// Sends a command that is answered.
+    pub(crate) fn ask(
+        &mut self,
+        client: usize,
+        driver: &mut Driver,
+        stage: &mut Stage,
+        command: impl FnOnce(RequestId, u64) -> Command,
+    ) -> RequestId {
+        let request = self.next_request;
+        self.next_request += 1;
+        let deadline_us = stage.agenda.now_us() + stage.draw.one_of(&[2_000_000, 20_000_000]);
+        driver.input(client, Input::Command(command(request, deadline_us)), stage);
+        request
+    }
+
+    /// It leaves the group as soon as it can, and ends.
+    pub(crate) fn leave(&mut self, client: usize, stage: &mut Stage) {
+        self.leaving = true;
+        if matches!(self.doing, Doing::Acting | Doing::Polling) {
+            self.soon(client, 50, stage);
+        }
+    }
+
+    /// From now on it only reads, commits, and is in time.
+    pub(crate) fn calm_down(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
+        self.calm = true;
+        let Shared::Consumer(buffer) = &mut driver.shared else { return };
+        for (topic, partition) in std::mem::take(&mut self.paused) {
+            buffer.resume(&self.topics[topic as usize].0, partition);
+        }
+        if buffer.take_wake() {
+            driver.wake(client, stage);
+        }
+        if matches!(self.doing, Doing::Acting) {
+            self.soon(client, 50, stage);
+        }
+    }
+
+    /// The client has something to tell.
+    pub(crate) fn stirred(&mut self, client: usize, driver: &mut Driver, stir: Stir, stage: &mut Stage) {
+        let mut served = Vec::new();
+        driver.events.retain_mut(|event| match event {
+            Event::Reply { request, result } => {
+                served.push((*request, std::mem::replace(result, Ok(Reply::Done))));
+                false
+            }
+            _ => true,
+        });
+        for (request, result) in served {
+            self.answered(client, driver, request, result, stage);
+        }
+        let serves = matches!(self.doing, Doing::Asking(_, Purpose::Leave)) && stir.events;
+        if serves || self.doing == Doing::Polling && (stir.edges.records || stir.events) {
+            self.soon(client, 50, stage);
+        }
+    }
+
+    fn answered(
+        &mut self,
+        client: usize,
+        driver: &mut Driver,
+        request: RequestId,
+        result: Result<Reply, Error>,
+        stage: &mut Stage,
+    ) {
+        if self.leave_request == Some(request) {
+            // Its time was over while a callback ran.
+            self.left = true;
+        }
+        let Doing::Asking(asked, purpose) = &self.doing else { return };
+        if *asked != request {
+            return;
+        }
+        let purpose = purpose.clone();
+        self.doing = Doing::Acting;
+        match (purpose, result) {
+            (Purpose::Start(rebalance), Ok(Reply::Offsets(offsets))) => {
+                self.assign_at(client, driver, &rebalance, &offsets, stage);
+            }
+            (Purpose::Start(rebalance), _) => self.assign_at(client, driver, &rebalance, &[], stage),
+            (Purpose::LastCommit(rebalance), _) => self.give_up(client, driver, &rebalance, stage),
+            (Purpose::Commit, _) => {}
+            (Purpose::Leave, _) => return self.end(client, driver, stage),
+        }
+        if self.doing == Doing::Gone {
+            return;
+        }
+        self.soon(client, 50, stage);
+    }
+
+    /// It has left.
+    pub(crate) fn end(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
+        self.doing = Doing::Gone;
+        driver.input(client, Input::Command(Command::Close), stage);
+    }
+
+    /// The application acts.
+    pub(crate) fn step(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
+        self.step_us = None;
+        match std::mem::replace(&mut self.doing, Doing::Acting) {
+            Doing::Gone => self.doing = Doing::Gone,
+            waiting @ Doing::Asking(..) => {
+                self.doing = waiting;
+                self.serve_while_waiting(client, driver, stage);
+            }
+            Doing::Calling(rebalance) => {
+                self.called_back(client, driver, rebalance, stage);
+                if self.doing != Doing::Gone {
+                    self.soon(client, 50, stage);
+                }
+            }
+            before => {
+                if before == Doing::Polling
+                    && let Shared::Consumer(buffer) = &mut driver.shared
+                {
+                    buffer.wait_ends();
+                }
+                self.poll(client, driver, stage);
+            }
+        }
+    }
+
+    /// What a poll, or a consume, of the application does.
+    fn poll(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
+        if !std::mem::replace(&mut self.subscribed, true) {
+            let topics = self.plan.topics.iter().map(|topic| self.topics[*topic as usize].0.clone()).collect();
+            self.ask(client, driver, stage, |request, _| Command::Subscribe { request, topics });
+        }
+        self.returned(client, driver, stage);
+        if self.serve_events(client, driver, stage) {
+            return;
+        }
+        if self.leaving {
+            let request =
+                self.ask(client, driver, stage, |request, deadline_us| Command::Leave { request, deadline_us });
+            self.doing = Doing::Asking(request, Purpose::Leave);
+            return;
+        }
+        let empty = self.take(client, driver, stage);
+        if !self.calm && stage.draw.chance(self.plan.stalls) {
+            let interval_us = self.plan.settings.group.max_poll_interval_us;
+            let late_us = interval_us + stage.draw.between(0, interval_us / 2);
+            stage.note("stalls", client as u64, late_us, || format!("client {client} for {late_us} us"));
+            return self.step_at(client, stage.agenda.now_us() + late_us, stage);
+        }
+        let commits = self.plan.committing != Committing::Never && stage.draw.chance(self.plan.commits);
+        if commits && self.unreturned.is_empty() && self.commit(client, driver, stage) {
+            return;
+        }
+        if !empty || !self.unreturned.is_empty() || !self.calm && stage.draw.chance(100) {
+            let pause_us = self.plan.pause_us;
+            return self.soon(client, pause_us, stage);
+        }
+        if let Shared::Consumer(buffer) = &mut driver.shared {
+            buffer.wait_begins();
+        }
+        self.doing = Doing::Polling;
+    }
+
+    /// Commits what is stored; whether it waits for the answer.
+    fn commit(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) -> bool {
+        let offsets = stored(driver);
+        if offsets.is_empty() {
+            return false;
+        }
+        if self.plan.committing == Committing::Async && !self.calm {
+            let deadline_us = stage.agenda.now_us() + 5_000_000;
+            driver.input(client, Input::Command(Command::Commit { request: None, offsets, deadline_us }), stage);
+            return false;
+        }
+        let request = self.ask(client, driver, stage, |request, deadline_us| Command::Commit {
+            request: Some(request),
+            offsets,
+            deadline_us,
+        });
+        self.doing = Doing::Asking(request, Purpose::Commit);
+        true
+    }
+
+    /// Takes records; whether nothing is left.
+    fn take(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) -> bool {
+        let Shared::Consumer(buffer) = &mut driver.shared else { return true };
+        self.seek_or_pause(client, buffer, stage);
+        let empty = if stage.draw.chance(self.plan.many) {
+            self.take_many(client, buffer, stage)
+        } else {
+            self.take_some(client, buffer, stage)
+        };
+        self.store(client, buffer, stage);
+        if buffer.take_wake() {
+            driver.wake(client, stage);
+        }
+        empty
+    }
+
+    fn take_some(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
+        for _ in 0..stage.draw.between(1, 20) {
+            match buffer.take(&mut self.scratch) {
+                Take::Empty => return true,
+                Take::Error(error) => failed(client, &error.error, stage),
+                Take::Record(record) => {
+                    let value = record.value(&self.scratch).and_then(read_value);
+                    let topic = buffer.topic_name(record.topic).cloned().unwrap_or_else(|| "".into());
+                    if let Some((place, given)) =
+                        self.check(client, &topic, record.partition, record.offset, value, stage)
+                    {
+                        self.given(client, place, given, stage);
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// One hold of a `consume`, which returns with this step or a later one.
+    fn take_many(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
+        let max = stage.draw.between(1, 100) as usize;
+        let mut run = std::mem::take(&mut self.run);
+        let count = buffer.take_many(max, &mut run);
+        for record in run.records() {
+            let Some(batch) = run.batch(record) else { continue };
+            let topic = buffer.topic_name(batch.topic).cloned().unwrap_or_else(|| "".into());
+            let value = run.value(record).and_then(read_value);
+            let taken = self.check(client, &topic, batch.partition, record.offset, value, stage);
+            self.unreturned.extend(taken);
+        }
+        // Who got all that was asked for has not seen yet that there is no more.
+        let empty = count < max && run.error.is_none();
+        if let Some(error) = run.error.take() {
+            failed(client, &error.error, stage);
+        }
+        run.clear();
+        self.run = run;
+        if stage.draw.chance(700) {
+            self.return_now(client, buffer, stage);
+        }
+        empty
+    }
+
+    /// A `consume` that took records in an earlier step returns.
+    fn returned(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
+        if !self.unreturned.is_empty()
+            && let Shared::Consumer(buffer) = &mut driver.shared
+        {
+            self.return_now(client, buffer, stage);
+        }
+    }
+
+    fn return_now(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) {
+        for (place, given) in std::mem::take(&mut self.unreturned) {
+            self.given(client, place, given, stage);
+        }
+        buffer.handed_over();
+    }
+
+    /// What a take brought is of a partition that the application holds.
+    fn check(
+        &mut self,
+        client: usize,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        value: Option<(u32, u32)>,
+        stage: &mut Stage,
+    ) -> Option<(Place, Given)> {
+        let place = self.place_of(topic, partition);
+        stage.note("given", client as u64, offset as u64, || format!("client {client}: {place:?} {offset} {value:?}"));
+        let (Some(place), Some((producer, sequence))) = (place, value) else {
+            let words = format!("client {client} got {offset} of {topic} [{partition}], value {value:?}");
+            stage.ledger.broken("only what is assigned is handed over, as it was produced", words);
+            return None;
+        };
+        if !stage.ledger.groups.holds(client, place) {
+            let words = format!("client {client} got {offset} of {place:?}");
+            stage.ledger.broken("nothing of a revoked partition is handed over after its callback began", words);
+        }
+        if self.paused.contains(&place) {
+            stage.ledger.broken("nothing of a paused partition is handed over", format!("client {client}: {place:?}"));
+        }
+        Some((place, Given { offset, producer, sequence }))
+    }
+
+    fn given(&mut self, client: usize, place: Place, given: Given, stage: &mut Stage) {
+        self.seen.insert(place, given.offset);
+        if let Some(span) = self.reading.get(&place) {
+            stage.ledger.given(*span, given);
+        }
+        if self.plan.settings.store_on_handover {
+            stage.ledger.groups.allow(client, place, given.offset + 1);
+        }
+        stage.ledger.groups.gave(place, given.offset);
+    }
+
+    /// An application that stores offsets itself stores some, never ahead of what it was given.
+    fn store(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) {
+        if self.plan.settings.store_on_handover || !self.calm && !stage.draw.chance(500) {
+            return;
+        }
+        for (place, offset) in std::mem::take(&mut self.seen) {
+            let (topic, next) = (self.topics[place.0 as usize].0.clone(), offset + 1);
+            let mut stored = StoredOffset { topic, partition: place.1, offset: next, leader_epoch: -1, metadata: None };
+            if stage.ledger.groups.holds(client, place) && buffer.store(&mut stored).is_ok() {
+                stage.ledger.groups.allow(client, place, next);
+            }
+        }
+    }
+
+    fn seek_or_pause(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) {
+        if self.calm || self.reading.is_empty() || !self.unreturned.is_empty() {
+            return;
+        }
+        let chosen = stage.draw.below(self.reading.len());
+        let Some(place) = self.reading.keys().nth(chosen).copied() else { return };
+        let topic = self.topics[place.0 as usize].0.clone();
+        if stage.draw.chance(self.plan.seeks) {
+            let position = buffer.position(&topic, place.1).offset;
+            let back = stage.draw.between(0, 5) as i64;
+            if position >= 0 && buffer.seek(&topic, place.1, StartOffset::Offset((position - back).max(0))).is_ok() {
+                let from = (position - back).max(0);
+                let span = stage.ledger.reads(client, place, Some(from), self.read_committed());
+                self.reading.insert(place, span);
+            }
+        }
+        if stage.draw.chance(self.plan.pauses) {
+            if self.paused.is_empty() {
+                buffer.pause(&topic, place.1);
+                self.paused.push(place);
+            } else {
+                for (topic, partition) in std::mem::take(&mut self.paused) {
+                    buffer.resume(&self.topics[topic as usize].0, partition);
+                }
+            }
+        }
+    }
+}
+
+/// What is stored and not committed.
+pub(crate) fn stored(driver: &Driver) -> Vec<StoredOffset> {
+    let mut offsets = Vec::new();
+    if let Shared::Consumer(buffer) = &driver.shared {
+        buffer.stored_offsets(&mut offsets);
+    }
+    offsets.retain(|offset| offset.offset >= 0);
+    offsets
+}
+
+fn failed(client: usize, error: &Error, stage: &mut Stage) {
+    if error.kind != Kind::PartitionEof {
+        stage.ledger.broken("no partition fails for what passes", format!("client {client}: {error}"));
+    }
+}
+
+/// The offset that was committed for a partition, where one was.
+pub(crate) fn committed_of(offsets: &[OffsetAnswer], topic: &str, partition: i32) -> Option<i64> {
+    let of = offsets.iter().find(|one| *one.topic == *topic && one.partition == partition && one.error.is_none())?;
+    (of.offset >= 0).then_some(of.offset)
+}
