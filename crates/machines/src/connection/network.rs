@@ -376,7 +376,8 @@ impl Network {
     }
 
     pub fn connected(&mut self, now: Now, connection: ConnectionId) {
-        if self.connections.contains_key(&connection) {
+        let entry = self.connections.get(&connection);
+        if entry.is_some_and(|entry| matches!(entry.state, State::Connecting)) {
             self.handshake(now, connection, handshake::first_version());
         }
     }
@@ -566,3 +567,6 @@ impl Network {
         self.nodes.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;
