@@ -40,6 +40,12 @@ impl<S: Side> Handle<S> {
         Ok(Self { shared, generation: fork::generation() })
     }
 
+    /// A handle of a client that a test made.
+    #[cfg(test)]
+    pub(crate) fn of(shared: Arc<Shared<S>>) -> Self {
+        Self { shared, generation: fork::generation() }
+    }
+
     /// Whether this process made the client. In a forked child nothing of it may be touched.
     #[inline]
     pub(crate) fn is_ours(&self) -> bool {

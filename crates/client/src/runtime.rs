@@ -74,11 +74,12 @@ impl Runtime {
     }
 
     fn start() -> std::io::Result<Self> {
-        let work = Work::start()?;
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::Builder::new().name("ottla-io".into()).spawn(move || io(&sender))?;
         let started = receiver.recv().map_err(|_| std::io::Error::other("thread io ended"))?;
         let (io, descriptors) = started?;
+        // Behind what is refused more easily: a thread that waits for work never ends.
+        let work = Work::start()?;
         Ok(Self { io, work, blocking: Blocking::default(), _descriptors: descriptors })
     }
 }

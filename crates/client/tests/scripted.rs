@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use ottla::{Consumer, Contention, Notice, NoticeOptions, Producer, engine_threads};
+use ottla::{Consumer, Contention, Notice, NoticeOptions, Producer};
 use ottla_machines::consumer::StartOffset;
 use ottla_machines::error::Kind;
 use ottla_protocol::api::ApiKey;
@@ -143,19 +143,6 @@ fn lanes_have_connections_of_their_own() {
     // The server closed that lane, again and again; the Fetch's stayed.
     assert!(answer.expect("an answer in time").is_err());
     assert!(server.connections() > before || asked.load(Ordering::SeqCst) != usize::MAX);
-}
-
-#[test]
-fn twenty_clients_share_two_threads() {
-    let server = Server::start(|_| Answer::Usual);
-    let producers: Vec<_> = (0..20).map(|_| asking(&server, &[])).collect();
-    assert!(engine_threads() >= 2);
-    for producer in &producers {
-        let answer = producer.metadata(None, PATIENCE).wait_until(Instant::now() + PATIENCE);
-        assert_eq!(answer.expect("an answer in time").unwrap().brokers.len(), 1);
-    }
-    // Two, and the one for look-ups while the test beside this one needs it.
-    assert!((2..=3).contains(&engine_threads()), "{} threads", engine_threads());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use ottla_machines::machine::{Body, Chunk};
 use ottla_protocol::compression::Codec;
 
 use super::*;
+use crate::handle::Handle;
 use crate::notices::Notice;
 use crate::pending::{Pending, pending};
 
@@ -135,12 +136,20 @@ fn a_panic_in_a_turn_ends_its_client_alone_with_a_fatal_error() {
     });
     for _ in 0..2 {
         let error = answer(&ask(&broken)).unwrap_err();
-        assert!(error.fatal && error.message().contains("meant to happen"), "{error}");
+        assert_eq!((error.kind, error.fatal), (Kind::Fatal, true));
+        assert!(error.message().contains("meant to happen"), "{error}");
     }
     assert!(broken.side.ended.load(Ordering::SeqCst));
     let told = notices(&broken);
     assert!(told.iter().any(|notice| matches!(notice, Notice::Error(error) if error.fatal)), "{told:?}");
     assert!(answer(&ask(&sound)).is_ok());
+}
+
+#[test]
+fn an_answer_of_another_kind_is_inconsistent() {
+    let handle = Handle::of(run(answering));
+    let error = handle.metadata(None, PATIENCE).wait_until(Instant::now() + PATIENCE).expect("an answer").unwrap_err();
+    assert_eq!((error.kind, error.fatal), (Kind::Inconsistent, true));
 }
 
 #[test]
@@ -154,7 +163,8 @@ fn a_job_that_panics_fails_its_client_alone() {
             break error;
         }
     };
-    assert!(error.fatal && error.message().contains("a codec broke"), "{error}");
+    assert_eq!((error.kind, error.fatal), (Kind::Fatal, true));
+    assert!(error.message().contains("a codec broke"), "{error}");
     assert!(answer(&ask(&sound)).is_ok());
 }
 
