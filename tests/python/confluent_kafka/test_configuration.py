@@ -227,6 +227,30 @@ def test_the_same_configuration_gives_the_same(name: str, config: dict[Any, Any]
     assert outcome(OTTLA, name, config) == outcome(ORIGINAL, name, config)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"nonsense": 1},
+        {"retries": -1},
+        {"retries": "many"},
+        {"compression.type": "zip"},
+        {"enable.idempotence": "perhaps"},
+        {"retries": ""},
+        {"opaque": "x"},
+        {"enable.idempotence": True, "acks": 1},
+        {"linger.ms": 1_000, "delivery.timeout.ms": 1_000},
+        {"security.protocol": "SSL"},
+        {"bootstrap.servers": "host:port"},
+    ],
+    ids=str,
+)
+def test_every_refusal_of_a_setting_has_one_code(config: dict[str, object]) -> None:
+    """Whatever is wrong with a setting: one of each cause of the document."""
+    kind, code, constant, text, *_ = outcome(OTTLA, "Producer", config)
+    assert (kind, code, constant) == ("KafkaException", -186, "_INVALID_ARG")
+    assert text
+
+
 @pytest.mark.parametrize(("name", "key", "value"), REFUSED)
 def test_a_key_that_is_not_served_yet_is_refused_by_name(name: str, key: str, value: object) -> None:
     """The text names the key and shows no secret."""

@@ -239,6 +239,24 @@ fn bad_records_under_a_good_crc_are_an_error_the_second_time() {
     assert_eq!(world.take_all(), [3]);
 }
 
+/// The one case where nothing but the codec can tell.
+#[test]
+fn bytes_that_do_not_decompress_under_a_good_crc_are_bad_compression() {
+    let mut world = World::reading(&[]);
+    let mut bad = corrupt(&batch(0, 300).compressed(Codec::Gzip), 100);
+    let crc = ottla_protocol::crc::crc32c(&bad[21..]);
+    bad[17..21].copy_from_slice(&crc.to_be_bytes());
+    let answered = Answer { records: [bad, batch(300, 1).bytes()].concat(), ..answer(301, &[]) };
+    world.answer(std::slice::from_ref(&answered));
+    assert_eq!(world.take(), None);
+    world.settle();
+    world.answer(&[]);
+    assert_eq!(world.answer(&[answered])[0].offset, 0);
+    let Some(Err((code, offset, _))) = world.take() else { panic!() };
+    assert_eq!((code, offset), (-198, 0));
+    assert_eq!(world.take_all(), [300]);
+}
+
 #[test]
 fn bytes_that_are_no_batch_are_gone_past() {
     let mut world = World::reading(&[]);

@@ -1,7 +1,8 @@
 //! What happens before anything is sent: limits, chunks, sealing, linger, wake-ups, placing.
 use super::scene::Scene;
 use crate::config::Partitioner;
-use crate::producer::{NewRecord, Refused};
+use crate::error::{BrokerError, Kind};
+use crate::producer::{Needs, NewRecord, Refused};
 use crate::scenario::{MS, SECOND, producer_settings};
 
 fn warm(settings: &crate::config::ProducerSettings) -> Scene {
@@ -53,6 +54,26 @@ fn too_large_unknown_and_closed_are_refused() {
     assert_eq!(scene.append(&Scene::record(2, b"x"), None), Err(Refused::UnknownPartition));
     scene.shared.close();
     assert_eq!(scene.append(&Scene::record(0, b"x"), None), Err(Refused::Closed));
+}
+
+#[test]
+fn each_refusal_of_a_record_is_an_error_of_the_table() {
+    let code = |refused: Refused| refused.error().map(|error| (error.kind, error.code()));
+    let full = Refused::Full { reports: 0 };
+    for (refused, expected) in [
+        (Refused::TooLarge { size: 2, limit: 1 }, Some((Kind::MessageSizeTooLarge, 10))),
+        (Refused::UnknownPartition, Some((Kind::UnknownPartition, -190))),
+        (Refused::Topic(3), Some((Kind::UnknownTopic, -188))),
+        // An invalid name, as in the original; a report says 17.
+        (Refused::Topic(17), Some((Kind::UnknownTopic, -188))),
+        (Refused::Topic(29), Some((Kind::Broker(BrokerError(29)), 29))),
+        (Refused::Closed, None),
+        (Refused::Fatal, None),
+        (full, None),
+        (Refused::Needs(Needs::Topic), None),
+    ] {
+        assert_eq!(code(refused), expected, "{refused:?}");
+    }
 }
 
 #[test]
