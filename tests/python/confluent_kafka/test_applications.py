@@ -263,6 +263,86 @@ def test_a_forked_child_has_a_client_of_its_own(ottla: Any, kafka: Cluster, topi
     assert values == [b"child", b"parent after", b"parent before"]
 
 
+_FORKING_IN_A_CALLBACK = """
+import os, sys
+from ottla import confluent_kafka
+bootstrap, topic = sys.argv[1:]
+config = {"bootstrap.servers": bootstrap}
+producers = [confluent_kafka.Producer(config | {"linger.ms": 1000}) for _ in range(3)]
+first = confluent_kafka.Producer(config)
+children = []
+
+def fork(error, message):
+    assert error is None, error
+    children.append(os.fork())
+    if children[0] == 0:
+        # Still inside the parent's call of poll(): the child has engines of its own all the same.
+        assert [len(producer) for producer in producers] == [0, 0, 0]
+        producers[0].produce(topic, b"child, in the callback", partition=0)
+        assert producers[0].flush(30) == 0
+
+for number in range(1000):
+    producers[number % 3].produce(topic, b"%d" % number, partition=0)
+first.produce(topic, b"first", partition=0, on_delivery=fork)
+while not children:
+    first.poll(1)
+if children[0] == 0:
+    code = 1
+    try:
+        assert len(first) == 0
+        for producer in (*producers, first):
+            producer.produce(topic, b"child, after it", partition=0)
+            assert producer.flush(30) == 0
+        code = 0
+    finally:
+        os._exit(code)
+_, status = os.waitpid(children[0], 0)
+assert all(producer.flush(30) == 0 for producer in (*producers, first))
+assert os.waitstatus_to_exitcode(status) == 0, status
+"""
+
+
+def test_a_callback_may_fork_and_queues_stay_with_the_parent(ottla: Any, kafka: Cluster, topic: str) -> None:
+    """Three producers have 1,000 records queued: the parent delivers each once, the child's first use works."""
+    assert ottla.Producer
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKING_IN_A_CALLBACK, kafka.bootstrap, topic],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    values = sorted(message.value() or b"" for message in partitions_of(kafka, topic)[0])
+    queued = [b"%d" % number for number in range(1_000)]
+    assert values == sorted([*queued, b"first", b"child, in the callback", *[b"child, after it"] * 4])
+
+
+_FEW_DESCRIPTORS = """
+import os, resource
+from ottla.confluent_kafka import KafkaException, Producer
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))), hard))
+try:
+    Producer({"bootstrap.servers": "127.0.0.1:1"})
+except KafkaException as refused:
+    error = refused.args[0]
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}).close()
+print(error.name(), error.str())
+"""
+
+
+def test_an_engine_that_the_system_refuses_is_said_and_the_next_one_works(ottla: Any) -> None:
+    """No descriptor is left for the engine: an error that says what to check, and no trace of it afterwards."""
+    assert ottla.Producer
+    done = subprocess.run(
+        [sys.executable, "-c", _FEW_DESCRIPTORS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("_CRIT_SYS_RESOURCE "), done.stderr
+    assert "check the limits of threads and open files" in done.stdout
+
+
 def test_idle_engines_cost_little(ottla: Any, kafka: Cluster) -> None:
     """E4: a hundred idle clients take under 1 % of a core; here 20 take under 5 % over 3 s, for a busy machine."""
     producers = [ottla.Producer({"bootstrap.servers": kafka.bootstrap}) for _ in range(20)]

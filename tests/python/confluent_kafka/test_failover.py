@@ -61,6 +61,53 @@ def test_an_idempotent_producer_survives_the_death_of_a_leader(
     assert read == [list(range(partition, number, _PARTITIONS)) for partition in range(_PARTITIONS)]
 
 
+def test_a_producer_without_idempotence_loses_nothing_acknowledged(
+    package: Any, kafka3: Cluster, create_topic: Callable[..., str]
+) -> None:
+    """SIGKILL to each broker in turn, under load: what a report calls delivered is in the log, perhaps twice."""
+    topic = create_topic(kafka3, partitions=_PARTITIONS, replicas=3, min_insync_replicas="2")
+    producer = package.Producer(
+        {
+            "bootstrap.servers": kafka3.bootstrap,
+            "enable.idempotence": False,
+            "acks": "all",
+            "delivery.timeout.ms": int(_SECONDS * 1_000),
+        }
+    )
+    acknowledged: set[bytes] = set()
+    failed: list[object] = []
+
+    def report(error: object, message: Any) -> None:
+        if error is None:
+            acknowledged.add(message.value())
+        else:
+            failed.append(error)
+
+    def kill_and_restart() -> None:
+        for broker in range(len(kafka3.brokers)):
+            kafka3.kill(broker)
+            kafka3.restart(broker)
+
+    fault = threading.Thread(target=kill_and_restart)
+    fault.start()
+    number = 0
+    while number < _AT_LEAST or fault.is_alive():
+        for _ in range(100):
+            producer.produce(topic, value=b"%d" % number, partition=number % _PARTITIONS, on_delivery=report)
+            number += 1
+        while len(producer) > 2_000:
+            producer.poll(0.05)
+        producer.poll(0.01)
+    fault.join()
+    assert all(broker.running for broker in kafka3.brokers)
+    assert producer.flush(_SECONDS) == 0
+    assert len(acknowledged) + len(failed) == number
+    # With the default retries and two minutes nothing need fail: two of three brokers were always up.
+    assert not failed, failed[:3]
+    read = [message.value() or b"" for partition in partitions_of(kafka3, topic) for message in partition]
+    assert acknowledged - set(read) == set()
+
+
 def test_a_consumer_reads_on_when_the_leader_died(
     package: Any, kafka3: Cluster, create_topic: Callable[..., str]
 ) -> None:
