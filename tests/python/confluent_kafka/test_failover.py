@@ -84,9 +84,9 @@ def test_a_producer_without_idempotence_loses_nothing_acknowledged(
             failed.append(error)
 
     def kill_and_restart() -> None:
-        for broker in range(len(kafka3.brokers)):
-            kafka3.kill(broker)
-            kafka3.restart(broker)
+        for broker in kafka3.brokers:
+            kafka3.kill(broker.node_id)
+            kafka3.restart(broker.node_id)
 
     fault = threading.Thread(target=kill_and_restart)
     fault.start()
