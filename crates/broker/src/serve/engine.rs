@@ -29,11 +29,27 @@ const MAX_UNWRITTEN: usize = 4 << 20;
 /// The pause after an accept that failed: no file descriptors left, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+/// A socket that listens. The task that accepts shares it, so that it can be closed at once: whoever kills a broker finds
+/// it closed.
+type Shareable = Rc<RefCell<Option<Told<TcpListener>>>>;
+
+struct Listening {
+    socket: Shareable,
+    task: AbortHandle,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.socket.take();
+        self.task.abort();
+    }
+}
+
 struct Engine {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     peers: RefCell<BTreeMap<ConnectionId, Rc<Peer>>>,
-    listeners: RefCell<BTreeMap<i32, AbortHandle>>,
+    listeners: RefCell<BTreeMap<i32, Listening>>,
     last_connection: Cell<u64>,
     scratch: RefCell<Vec<u8>>,
     /// When the cluster wants to be polled.
@@ -107,9 +123,7 @@ impl Engine {
                 }
                 Output::Listen { node } => self.listen(node),
                 Output::StopListening { node } => {
-                    if let Some(listener) = self.listeners.borrow_mut().remove(&node) {
-                        listener.abort();
-                    }
+                    self.listeners.borrow_mut().remove(&node);
                 }
                 Output::Wait { until_us } => break until_us,
             }
@@ -139,15 +153,19 @@ impl Engine {
         });
         // The port is ours; that it cannot be listened on leaves clients without this broker, as a real failure would.
         let Ok(listener) = listener else { return };
-        let task = spawn_local(Rc::clone(self).accept(node, Told::new(self.opened, listener)));
-        if let Some(old) = self.listeners.borrow_mut().insert(node, task.abort_handle()) {
-            old.abort();
-        }
+        let socket = Rc::new(RefCell::new(Some(Told::new(self.opened, listener))));
+        let task = spawn_local(Rc::clone(self).accept(node, Rc::clone(&socket))).abort_handle();
+        self.listeners.borrow_mut().insert(node, Listening { socket, task });
     }
 
-    async fn accept(self: Rc<Self>, node: i32, listener: Told<TcpListener>) {
+    async fn accept(self: Rc<Self>, node: i32, socket: Shareable) {
         loop {
-            match listener.socket.accept().await {
+            let accepted = poll_fn(|context| match &*socket.borrow() {
+                Some(listener) => listener.socket.poll_accept(context).map(Some),
+                None => Poll::Ready(None),
+            });
+            let Some(accepted) = accepted.await else { return };
+            match accepted {
                 Ok((stream, _)) => {
                     spawn_local(Rc::clone(&self).converse(node, stream));
                 }
