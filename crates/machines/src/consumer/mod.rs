@@ -3,7 +3,8 @@
 //! * [`FetchBuffer`]: shared with the caller's thread under one lock: seek, pause, positions; [`assigning`]: assignments;
 //!   `stored`: what is to be committed; [`mod@take`]: taking records, `taken`: records as they leave it; `arena`, `batch`:
 //!   what waits in it.
-//! * [`Fetcher`]: the *io* side: what to fetch, and what to make of the answers. `budget`, `growth`: how much may be held (E14).
+//! * [`Fetcher`]: the *io* side: what to fetch, and what to make of the answers. `fetch_session`: what brokers
+//!   remember of it (KIP-227); `budget`, `growth`: how much may be held (E14).
 //! * [`positions`]: where reading starts; [`list_offsets`]: asking for offsets; `offset_reset`: `auto.offset.reset`;
 //!   `aborted`: what read_committed leaves out.
 //! * [`Subscription`]: names and patterns; [`Commits`]: sending commits; `committed`: looking committed offsets up;
@@ -16,6 +17,7 @@ mod budget;
 pub mod commits;
 mod committed;
 pub mod fetch_buffer;
+mod fetch_session;
 pub mod fetcher;
 mod growth;
 pub mod list_offsets;

@@ -90,6 +90,7 @@ impl Fetcher {
             let bytes = place.len();
             self.budget.need(source.buffer_id, bytes);
             partition.held += bytes;
+            self.holding.insert(partition.epoch);
             let pending = match codec {
                 Ok(Codec::None) | Err(_) => {
                     let buffer = (source.frame.clone(), source.buffer_id);
@@ -145,6 +146,7 @@ impl Fetcher {
                 let id = self.budget.hold(frame.clone(), Origin::Own);
                 self.budget.need(id, size as usize);
                 partition.held += size as usize;
+                self.holding.insert(epoch);
                 let mut batch = Batch::new(&header, epoch, (frame, id), (0, size), from);
                 batch.second_try = second_try;
                 Item::Batch(batch)
@@ -159,6 +161,7 @@ impl Fetcher {
                 partition.phase = Phase::Fetch { offset: from };
                 partition.eof_at = None;
                 partition.turn = 0;
+                self.due.insert(slot);
                 for dropped in partition.pending.drain(index..).skip(1) {
                     let (id, bytes) = match &dropped {
                         Pending::Ready(Item::Batch(batch)) => (batch.buffer_id, batch.bytes as usize),

@@ -54,7 +54,7 @@ impl Fetcher {
         edges.again |= !self.blocked && !self.outgoing.is_empty();
         // After a resume records can be ready that no push made so.
         edges.records = (changed || !had_records) && shared.has_records();
-        if mem::take(&mut shared.starved) && self.partitions.iter().any(|partition| partition.lag) {
+        if mem::take(&mut shared.starved) && !self.lagging.is_empty() {
             self.budget.growth.starved();
         }
         shared.wake_bytes = if self.waits { self.budget.limit() / 8 } else { usize::MAX };

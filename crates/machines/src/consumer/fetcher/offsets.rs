@@ -46,6 +46,7 @@ impl Fetcher {
         if !matches!(self.partitions[slot].phase, Phase::Asking { from: StartOffset::Stored }) {
             return;
         }
+        self.touch(slot);
         match result {
             Ok(Some((offset, leader_epoch))) => {
                 self.partitions[slot].phase = Phase::Fetch { offset };
@@ -84,6 +85,7 @@ impl Fetcher {
     /// Goes by `auto.offset.reset`. What was fetched already stays: it lies before the gap.
     pub(crate) fn reset(&mut self, slot: usize, cause: ResetCause, outbox: &mut Outbox) {
         let policy = self.policy();
+        self.touch(slot);
         let Some(partition) = self.partitions.get_mut(slot) else { return };
         let epoch = partition.epoch;
         match reset(policy, cause, &partition.topic, partition.partition) {
@@ -138,6 +140,7 @@ impl Fetcher {
     }
 
     fn start_at(&mut self, slot: usize, found: i64) {
+        self.touch(slot);
         let partition = &mut self.partitions[slot];
         let Phase::Asking { from } = partition.phase else { return };
         let back = if let StartOffset::Tail(records) = from { records } else { 0 };

@@ -43,7 +43,7 @@ impl Sparse {
 impl Fetcher {
     /// Outside the lock: chooses buffers, copies what was found.
     pub(crate) fn copy_sparse(&mut self) {
-        if self.waits || self.partitions.iter().any(|partition| partition.paused) {
+        if self.waits || self.any_paused() {
             self.budget.take_sparse(&mut self.sparse.wanted);
         }
         for mut slice in self.sparse.found.drain(..) {

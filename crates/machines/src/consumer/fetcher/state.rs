@@ -13,8 +13,10 @@ use super::super::arena::Arena;
 use super::super::batch::{Item, PartitionError};
 use super::super::budget::{Budget, Origin};
 use super::super::fetch_buffer::View;
+use super::super::fetch_session::FetchSession;
 use super::super::positions::StartOffset;
 use super::offsets::StartWanted;
+use super::readers::Told;
 use super::sparse::Sparse;
 use crate::client::Outbox;
 use crate::config::{ConsumerSettings, Isolation, OffsetReset};
@@ -72,8 +74,14 @@ pub(crate) struct Partition {
     pub(crate) reported_bad: Option<i64>,
     /// The end that was last reported.
     pub(crate) eof_at: Option<i64>,
-    /// The broker has more than was fetched.
-    pub(crate) lag: bool,
+    /// The broker that it is read from now, in whose session it is or will be.
+    pub(crate) reader: Option<NodeId>,
+    /// What that broker was last told.
+    pub(crate) told: Option<Told>,
+    /// The replica that its leader named to read from (KIP-392), and until when.
+    pub(crate) preferred: Option<(NodeId, u64)>,
+    /// The high watermark, and the end of what may be read, as last told.
+    pub(crate) end: Option<(i64, i64)>,
     /// The id of the topic that is read, zero before the first Fetch and where brokers have none.
     pub(crate) topic_id: Uuid,
     /// Since when the cluster does not know it.
@@ -102,7 +110,10 @@ impl Partition {
             suspect: view.suspect,
             reported_bad: None,
             eof_at: None,
-            lag: false,
+            reader: None,
+            told: None,
+            preferred: None,
+            end: None,
             topic_id: Uuid::ZERO,
             missing_since_us: None,
             reported: None,
@@ -113,14 +124,24 @@ impl Partition {
     }
 }
 
-/// A partition in a Fetch.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    pub(crate) slot: usize,
-    pub(crate) epoch: u64,
-    pub(crate) offset: i64,
-    pub(crate) topic_id: Uuid,
-    pub(crate) partition: i32,
+/// What stays true of a partition that begins anew: what its broker was told, and told of it.
+struct Standing {
+    told: Option<Told>,
+    end: Option<(i64, i64)>,
+    preferred: Option<(NodeId, u64)>,
+}
+
+impl Standing {
+    fn take(partition: &mut Partition) -> Self {
+        let (end, preferred) = (partition.end, partition.preferred);
+        Self { told: partition.told.take(), end, preferred }
+    }
+
+    fn put(self, partition: &mut Partition) {
+        partition.told = self.told;
+        partition.end = self.end;
+        partition.preferred = self.preferred;
+    }
 }
 
 /// A Fetch that was sent.
@@ -128,7 +149,10 @@ pub(crate) struct Fetched {
 pub(crate) struct Flight {
     pub(crate) node: NodeId,
     pub(crate) reserved: usize,
-    pub(crate) partitions: Vec<Fetched>,
+    /// It named all that is read from the broker.
+    pub(crate) full: bool,
+    /// The slots that it named, with their epochs.
+    pub(crate) named: Vec<(usize, u64)>,
 }
 
 /// The *io* side of a consumer.
@@ -139,6 +163,23 @@ pub struct Fetcher {
     pub(crate) budget: Budget,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) flights: BTreeMap<u64, Flight>,
+    /// What each broker is asked for.
+    pub(crate) sessions: BTreeMap<NodeId, FetchSession>,
+    /// Slots that are to be looked at: see `readers`.
+    pub(crate) due: BTreeSet<usize>,
+    /// Slots to look at when it is time.
+    pub(crate) timers: BTreeSet<(u64, usize)>,
+    /// Slots to look at once metadata is news.
+    pub(crate) leaderless: BTreeSet<usize>,
+    pub(crate) cluster_seen: u64,
+    pub(crate) answers_seen: u64,
+    /// Slots whose offsets are to be asked for.
+    pub(crate) asking: BTreeSet<usize>,
+    /// Epochs of the partitions of which something is held, and of those of which the broker has more.
+    pub(crate) holding: BTreeSet<u64>,
+    pub(crate) lagging: BTreeSet<u64>,
+    /// How many are paused.
+    paused: usize,
     /// Partitions whose offsets were asked for.
     pub(crate) queries: BTreeMap<u64, Vec<(usize, u64)>>,
     /// Partitions whose committed offsets are to be looked up.
@@ -176,7 +217,6 @@ pub struct Fetcher {
     pub(crate) sparse: Sparse,
     /// Buffers for decompressed batches.
     pub(crate) spare: Vec<Vec<u8>>,
-    deadline_us: Option<u64>,
 }
 
 impl Fetcher {
@@ -188,6 +228,16 @@ impl Fetcher {
             budget: Budget::new(settings.queued_max_bytes),
             partitions: Vec::new(),
             flights: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            due: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            leaderless: BTreeSet::new(),
+            cluster_seen: 0,
+            answers_seen: 0,
+            asking: BTreeSet::new(),
+            holding: BTreeSet::new(),
+            lagging: BTreeSet::new(),
+            paused: 0,
             queries: BTreeMap::new(),
             starts: Vec::new(),
             jobs: BTreeMap::new(),
@@ -210,7 +260,6 @@ impl Fetcher {
             blocked: false,
             sparse: Sparse::new(),
             spare: Vec::new(),
-            deadline_us: None,
         }
     }
 
@@ -226,12 +275,9 @@ impl Fetcher {
         if let Some(size) = self.wants_larger.take() {
             self.larger = Some(Arena::new(size));
         }
-        self.deadline_us = None;
-        // First: a start that needs no asking is fetched in the same turn.
+        self.place(now, network, metadata, outbox);
         self.send_queries(now, network, metadata);
-        if self.send_fetches(now, network, metadata, outbox) {
-            self.send_queries(now, network, metadata);
-        }
+        self.send_fetches(now, network, metadata);
         self.copy_sparse();
     }
 
@@ -239,11 +285,26 @@ impl Fetcher {
     fn follow_assignment(&mut self, now: Now, metadata: &mut Metadata) {
         let mut before: BTreeMap<u64, Partition> =
             mem::take(&mut self.partitions).into_iter().map(|partition| (partition.epoch, partition)).collect();
+        // What brokers were told stays true of a partition that begins anew.
+        let mut standing: BTreeMap<(Arc<str>, i32), Standing> = BTreeMap::new();
+        for partition in before.values_mut() {
+            standing.insert((Arc::clone(&partition.topic), partition.partition), Standing::take(partition));
+        }
+        for session in self.sessions.values_mut() {
+            session.wanted.clear();
+            session.changed.clear();
+        }
         let mut topics = BTreeSet::new();
         self.by_epoch.clear();
+        self.paused = 0;
         for (slot, view) in self.views.iter().enumerate() {
             let mut partition = before.remove(&view.epoch).unwrap_or_else(|| Partition::new(view, &self.settings));
+            if let Some(standing) = standing.remove(&(Arc::clone(&view.topic), view.partition)) {
+                standing.put(&mut partition);
+            }
+            partition.reader = None;
             partition.paused = view.paused;
+            self.paused += usize::from(view.paused);
             self.partitions.push(partition);
             self.by_epoch.insert(view.epoch, slot);
             topics.insert(Arc::clone(&view.topic));
@@ -258,6 +319,17 @@ impl Fetcher {
         for partition in before.into_values() {
             self.let_go(partition);
         }
+        for ((topic, partition), standing) in standing {
+            if let Some(told) = standing.told
+                && let Some(session) = self.sessions.get_mut(&told.node)
+            {
+                session.leave(usize::MAX, Some((topic, told.topic_id, partition)));
+            }
+        }
+        self.timers.clear();
+        self.leaderless.clear();
+        self.asking.clear();
+        self.due = (0..self.partitions.len()).collect();
         self.follow_moves();
     }
 
@@ -267,12 +339,18 @@ impl Fetcher {
         let mut changes = mem::take(&mut self.view_changes);
         for (slot, view) in changes.drain(..) {
             let Some(partition) = self.partitions.get_mut(slot) else { continue };
+            self.due.insert(slot);
+            self.paused = (self.paused + usize::from(view.paused)).saturating_sub(usize::from(partition.paused));
             if partition.epoch == view.epoch {
                 partition.paused = view.paused;
                 continue;
             }
             restarted = true;
+            let standing = Standing::take(partition);
+            let reader = partition.reader;
             let before = mem::replace(partition, Partition::new(&view, &self.settings));
+            standing.put(partition);
+            partition.reader = reader;
             self.by_epoch.remove(&before.epoch);
             self.by_epoch.insert(view.epoch, slot);
             self.let_go(before);
@@ -301,7 +379,7 @@ impl Fetcher {
             asked.retain_mut(|(slot, epoch)| moved(slot, *epoch));
         }
         for flight in self.flights.values_mut() {
-            flight.partitions.retain_mut(|fetched| moved(&mut fetched.slot, fetched.epoch));
+            flight.named.retain_mut(|(slot, epoch)| moved(slot, *epoch));
         }
         for (mut slot, epoch, item) in mem::take(&mut self.outgoing) {
             if moved(&mut slot, epoch) {
@@ -314,6 +392,8 @@ impl Fetcher {
 
     /// Lets go of what waits for the work thread, or behind it, in a partition that is over.
     fn let_go(&mut self, partition: Partition) {
+        self.holding.remove(&partition.epoch);
+        self.lagging.remove(&partition.epoch);
         for pending in partition.pending {
             match pending {
                 Pending::Ready(item) => self.collected.push(item),
@@ -331,6 +411,9 @@ impl Fetcher {
                 let slot = self.by_epoch.get(&batch.epoch).and_then(|slot| self.partitions.get_mut(*slot));
                 if let Some(partition) = slot {
                     partition.held = partition.held.saturating_sub(bytes);
+                    if partition.held == 0 {
+                        self.holding.remove(&batch.epoch);
+                    }
                 }
             }
         }
@@ -357,11 +440,14 @@ impl Fetcher {
     pub fn failure(&mut self, now: Now, failure: Failure, metadata: &mut Metadata, _outbox: &mut Outbox) {
         match failure.tag {
             Tag::Fetch(tag) => {
-                let Some(flight) = self.flights.remove(&tag) else { return };
-                self.budget.give_back(flight.reserved);
-                for fetched in &flight.partitions {
-                    self.back_off(now, fetched.slot, fetched.epoch);
+                let Some(flight) = self.landed(tag) else { return };
+                // One that a follower did not answer is asked of the leader.
+                for (slot, _) in &flight.named {
+                    if let Some(partition) = self.partitions.get_mut(*slot) {
+                        partition.preferred = None;
+                    }
                 }
+                self.leave_alone(now, flight.node);
             }
             Tag::ListOffsets(tag) => {
                 for (slot, epoch) in self.queries.remove(&tag).unwrap_or_default() {
@@ -378,6 +464,7 @@ impl Fetcher {
         let Self { partitions, random, .. } = self;
         if let Some(partition) = partitions.get_mut(slot).filter(|partition| partition.epoch == epoch) {
             partition.retry_at_us = now.mono_us.saturating_add(partition.backoff.failed(random));
+            self.due.insert(slot);
         }
     }
 
@@ -413,6 +500,10 @@ impl Fetcher {
         }
     }
 
+    pub(crate) fn any_paused(&self) -> bool {
+        self.paused > 0
+    }
+
     pub(crate) fn read_committed(&self) -> bool {
         self.settings.isolation == Isolation::ReadCommitted
     }
@@ -438,15 +529,8 @@ impl Fetcher {
         small
     }
 
-    /// Wakes the machine at `at_us` at the latest.
-    pub(crate) fn wake_at(&mut self, now: Now, at_us: u64) {
-        if at_us > now.mono_us {
-            self.deadline_us = Some(self.deadline_us.map_or(at_us, |known| known.min(at_us)));
-        }
-    }
-
     /// When `advance` has something to do by time alone.
     pub fn next_deadline(&self, now: Now) -> Option<u64> {
-        self.deadline_us.filter(|at| *at > now.mono_us)
+        self.timers.first().map(|(at_us, _)| (*at_us).max(now.mono_us + 1))
     }
 }

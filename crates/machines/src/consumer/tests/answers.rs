@@ -111,6 +111,7 @@ pub(super) struct Answer {
     pub(super) aborted: Vec<(i64, i64)>,
     pub(super) leader: Option<(i32, i32)>,
     pub(super) diverging: Option<(i32, i64)>,
+    pub(super) preferred: Option<i32>,
 }
 
 /// Records of partition 0 of `t`, of which there are `high` in all.

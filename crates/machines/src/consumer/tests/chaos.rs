@@ -26,6 +26,8 @@ struct Chaos {
     furthest: BTreeMap<i32, i64>,
     /// What the coordinator was told to commit.
     committed: BTreeMap<i32, i64>,
+    /// No commit may be for less.
+    floor: BTreeMap<i32, i64>,
 }
 
 impl Chaos {
@@ -34,8 +36,17 @@ impl Chaos {
         let starts: Vec<_> = (0..PARTITIONS).map(|partition| ("t", partition, StartOffset::Beginning)).collect();
         world.assign(&starts);
         let expected: BTreeMap<i32, i64> = (0..PARTITIONS).map(|partition| (partition, 0)).collect();
-        let (furthest, committed) = (expected.clone(), BTreeMap::new());
-        Self { world, random: Random::new(seed), expected, faults: true, damaged: BTreeSet::new(), furthest, committed }
+        let (furthest, committed, floor) = (expected.clone(), BTreeMap::new(), BTreeMap::new());
+        Self {
+            world,
+            random: Random::new(seed),
+            expected,
+            faults: true,
+            damaged: BTreeSet::new(),
+            furthest,
+            committed,
+            floor,
+        }
     }
 
     fn chance(&mut self, percent: u32) -> bool {
@@ -107,7 +118,8 @@ impl Chaos {
                     0
                 };
                 for &(_, partition, offset, ..) in offsets.iter().filter(|_| code == 0) {
-                    let before = self.committed.insert(partition, offset).unwrap_or(0);
+                    self.committed.insert(partition, offset);
+                    let before = self.floor.insert(partition, offset).unwrap_or(0);
                     let given = self.furthest[&partition];
                     assert!(before <= offset && offset <= given, "[{partition}]: {before}, {offset}, {given}");
                 }
@@ -138,7 +150,7 @@ impl Chaos {
 
     fn disturb(&mut self) {
         let partition = self.random.below(PARTITIONS as u32) as i32;
-        match self.random.below(12) {
+        match self.random.below(14) {
             0 => {
                 let leader = &mut self.world.topics[0].leaders[partition as usize];
                 *leader = (3 - leader.0, leader.1 + 1);
@@ -147,6 +159,7 @@ impl Chaos {
                 let target = i64::from(self.random.below(RECORDS as u32));
                 self.world.buffer.seek("t", partition, StartOffset::Offset(target)).unwrap();
                 self.expected.insert(partition, target);
+                self.rewound(partition);
             }
             2 => drop(self.world.buffer.pause("t", partition)),
             3 | 4 => drop(self.world.buffer.resume("t", partition)),
@@ -158,8 +171,40 @@ impl Chaos {
             6 => drop(self.world.down.insert(1 + self.random.below(2) as i32)),
             7 => self.world.down.clear(),
             8 => self.world.coordinated_by = 3 - self.world.coordinated_by,
+            9 => self.forget_sessions(),
+            10 => self.reassign(partition),
             _ => {}
         }
+    }
+
+    /// The application itself went back: what is committed may follow it.
+    fn rewound(&mut self, partition: i32) {
+        let expected = self.expected[&partition];
+        self.floor.entry(partition).and_modify(|floor| *floor = expected.min(*floor));
+    }
+
+    /// Brokers lose their fetch sessions, or count otherwise.
+    fn forget_sessions(&mut self) {
+        let sessions = self.world.sessions.as_mut().unwrap();
+        if self.random.below(2) == 0 {
+            sessions.clear();
+        } else {
+            sessions.values_mut().for_each(|(epoch, _)| *epoch += 1);
+        }
+    }
+
+    /// A partition is taken away, its last offset committed, and given again: the others go on.
+    fn reassign(&mut self, partition: i32) {
+        self.rewound(partition);
+        let last = self.world.unassign_some(&[("t", partition)]);
+        if !last.is_empty() {
+            let deadline_us = self.world.now.mono_us + 60_000_000;
+            self.world.commit(None, last, deadline_us);
+        }
+        if self.random.below(2) == 0 {
+            self.world.settle();
+        }
+        self.world.assign_more(&[("t", partition, StartOffset::Offset(self.expected[&partition]))]);
     }
 
     fn take(&mut self) {

@@ -11,6 +11,8 @@ use ottla_protocol::messages::offset_fetch::{
 };
 use ottla_protocol::primitives::{Message, Reader, Uuid};
 
+use super::super::assigning::{PreparedAssignment, Unfit};
+use super::super::positions::{Assigned, StartOffset};
 use super::world::{Asked, Question, World};
 use crate::group::StoredOffset;
 use crate::machine::{ConnectionId, Lane};
@@ -26,6 +28,25 @@ impl World {
         let deadline_us = self.now.mono_us + timeout_us;
         self.commits.committed(request, partitions, deadline_us, &mut self.outbox);
         self.settle();
+    }
+
+    /// Adds to the assignment.
+    pub(super) fn assign_more(&mut self, partitions: &[(&str, i32, StartOffset)]) {
+        let assigned = |&(topic, partition, start): &(&str, i32, _)| Assigned { topic: topic.into(), partition, start };
+        let named = partitions.iter().map(assigned).collect();
+        let prepared = PreparedAssignment::beside(named, self.buffer.assigned()).unwrap();
+        drop(self.buffer.incremental_assign(prepared).map_err(Unfit::into_error).unwrap());
+        self.settle();
+    }
+
+    /// Takes from the assignment; what is to be committed of it.
+    pub(super) fn unassign_some(&mut self, partitions: &[(&str, i32)]) -> Vec<StoredOffset> {
+        let start = StartOffset::Invalid;
+        let named = |&(topic, partition): &(&str, i32)| Assigned { topic: topic.into(), partition, start };
+        let named = partitions.iter().map(named).collect();
+        let prepared = PreparedAssignment::beside(named, self.buffer.assigned()).unwrap();
+        let displaced = self.buffer.incremental_unassign(prepared).map_err(Unfit::into_error).unwrap();
+        displaced.stored_offsets()
     }
 
     /// The client ends.
@@ -67,7 +88,7 @@ impl World {
         Question::Lookup(asked)
     }
 
-    fn known(&self, name: &str, id: Uuid) -> &'static str {
+    pub(super) fn known(&self, name: &str, id: Uuid) -> &'static str {
         let known = self.topics.iter().find(|known| known.name == name || Uuid([known.id; 16]) == id);
         known.map_or("?", |topic| topic.name)
     }

@@ -57,15 +57,19 @@ pub(super) enum Question {
     Fetch {
         max_bytes: i32,
         isolation_level: i8,
+        /// All of the session, in the order of the broker.
         partitions: Vec<Wanted>,
+        /// Session id and epoch of the request.
+        session: (i32, i32),
+        /// What the request itself names, and what it has forgotten.
+        named: Vec<(&'static str, i32)>,
+        forgotten: Vec<(&'static str, i32)>,
+        rack: String,
     },
     /// Topic, partition, timestamp.
     Offsets(Vec<(&'static str, i32, i64)>),
     /// Member id, generation; topic, partition, offset, leader epoch, metadata.
-    Commit {
-        member: (String, i32),
-        offsets: Vec<(&'static str, i32, i64, i32, String)>,
-    },
+    Commit { member: (String, i32), offsets: Vec<(&'static str, i32, i64, i32, String)> },
     /// Topic, partition.
     Lookup(Vec<(&'static str, i32)>),
 }
@@ -77,6 +81,8 @@ pub(super) struct Asked {
     pub(super) lane: Lane,
     pub(super) correlation_id: i32,
     pub(super) version: i16,
+    /// The fetch session that answers it, 0 for none.
+    pub(super) session_id: i32,
     pub(super) question: Question,
 }
 
@@ -98,6 +104,9 @@ pub(super) struct World {
     /// The broker that coordinates the group.
     pub(super) coordinated_by: i32,
     pub(super) events: Vec<Event>,
+    /// Fetch sessions that brokers keep: the next epoch, and what is asked for. `None`: they keep none.
+    pub(super) sessions: Option<BTreeMap<i32, (i32, Vec<Wanted>)>>,
+    pub(super) sessions_begun: i32,
     /// The highest version of OffsetCommit and OffsetFetch that the brokers speak.
     pub(super) offsets_version: i16,
     pub(super) buffer: FetchBuffer,
@@ -144,6 +153,8 @@ impl World {
             hold_lookups: false,
             coordinated_by: 2,
             events: Vec::new(),
+            sessions: Some(BTreeMap::new()),
+            sessions_begun: 0,
             offsets_version: 10,
             buffer: FetchBuffer::new(&settings),
             scratch: Scratch::new(),
@@ -298,6 +309,7 @@ impl World {
         let header = decode_request_header(&mut reader).unwrap();
         let (version, correlation_id) = (header.api_version, header.correlation_id);
         let Some(&(NodeId(node), lane)) = self.connections.get(&connection) else { return };
+        let mut session_id = 0;
         let question = match ApiKey::from_i16(header.api_key).unwrap() {
             ApiKey::ApiVersions => {
                 return self.respond(connection, ApiKey::ApiVersions, version, correlation_id, &self.versions());
@@ -313,23 +325,18 @@ impl World {
             ApiKey::OffsetCommit => self.commit_question(lane, &mut reader, version),
             ApiKey::OffsetFetch => self.lookup_question(lane, &mut reader, version),
             ApiKey::Fetch => {
+                assert_eq!(lane, Lane::Fetch);
                 let request = FetchRequest::decode(&mut reader, version).unwrap();
-                assert_eq!((lane, request.session_id, request.session_epoch), (Lane::Fetch, 0, -1));
-                let mut partitions = Vec::new();
-                for topic in &request.topics {
-                    let known = self.topics.iter().find(|known| {
-                        if version >= 13 { Uuid([known.id; 16]) == topic.topic_id } else { known.name == topic.topic }
-                    });
-                    let name = known.map_or("?", |topic| topic.name);
-                    partitions.extend(topic.partitions.iter().map(|partition| Wanted {
-                        topic: name,
-                        partition: partition.partition,
-                        offset: partition.fetch_offset,
-                        leader_epoch: partition.current_leader_epoch,
-                        last_fetched_epoch: partition.last_fetched_epoch,
-                    }));
+                match self.fetch_question(&request, version) {
+                    Ok((id, question)) => {
+                        session_id = id;
+                        question
+                    }
+                    Err(error_code) => {
+                        let response = FetchResponse { error_code, ..Default::default() };
+                        return self.respond(connection, ApiKey::Fetch, version, correlation_id, &response);
+                    }
                 }
-                Question::Fetch { max_bytes: request.max_bytes, isolation_level: request.isolation_level, partitions }
             }
             ApiKey::ListOffsets => {
                 let request = ListOffsetsRequest::decode(&mut reader, version).unwrap();
@@ -344,7 +351,7 @@ impl World {
             }
             other => panic!("{other:?}"),
         };
-        let asked = Asked { connection, node, lane, correlation_id, version, question };
+        let asked = Asked { connection, node, lane, correlation_id, version, session_id, question };
         match asked.question {
             Question::Lookup(_) if !self.hold_lookups => self.answer_lookup(&asked, 0, 0),
             _ => self.asked.push_back(asked),
@@ -474,6 +481,7 @@ impl World {
                 diverging_epoch: answer.diverging(),
                 current_leader: answer.leader(),
                 aborted_transactions: Some(aborted.clone()),
+                preferred_read_replica: answer.preferred.unwrap_or(-1),
                 records: Some(Records::Bytes(&answer.records)),
                 ..Default::default()
             };
@@ -483,7 +491,8 @@ impl World {
         }
         let node_endpoints =
             endpoints.iter().map(|&(node_id, host)| NodeEndpoint { node_id, host, port: 9092, rack: None }).collect();
-        let response = FetchResponse { responses, node_endpoints, ..Default::default() };
+        self.note_served(asked.session_id, answers);
+        let response = FetchResponse { responses, node_endpoints, session_id: asked.session_id, ..Default::default() };
         self.respond(asked.connection, ApiKey::Fetch, asked.version, asked.correlation_id, &response);
         self.settle();
     }
@@ -530,20 +539,6 @@ impl World {
         let bytes = [writer.into_parts().0.as_slice(), body].concat();
         self.deliver(asked.connection, bytes);
         self.settle();
-    }
-
-    /// Bytes that the budget counts as held, and its limit.
-    pub(super) fn held(&self) -> usize {
-        self.fetcher.budget.held()
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.fetcher.budget.limit()
-    }
-
-    /// How many batches wait to be taken.
-    pub(super) fn buffered(&self) -> usize {
-        self.buffer.slots.iter().map(|slot| self.buffer.arena.iter(&slot.queue).count()).sum()
     }
 
     /// The broker closes a connection.
