@@ -218,7 +218,7 @@ impl Membership {
             News::Rebalance => self.disturb(Disturbance::Rebalance),
             News::Lost => self.disturb(Disturbance::Lost),
             News::Fatal(error) => {
-                around.outbox.log(2, "FATAL", error.message().into_owned());
+                around.outbox.log(0, "FATAL", error.message().into_owned());
                 let event = ConsumerError { error: error.clone(), topic: None };
                 around.outbox.output(Output::Event(Event::ConsumerError(event)));
                 self.fatal = Some(error);
