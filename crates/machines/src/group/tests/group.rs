@@ -255,6 +255,42 @@ impl Group {
         self.turn();
     }
 
+    /// Answers any request of the group: with an error, or well; then with `t` 0 and 1 as the share.
+    pub(super) fn answer(&mut self, asked: &Asked, error_code: i16, generation_id: i32, leader: bool) {
+        match asked.api {
+            ApiKey::JoinGroup => {
+                let request: JoinGroupRequest<'_> = asked.decode();
+                let metadata = request.protocols[0].metadata.to_vec();
+                let group_instance_id = request.group_instance_id;
+                let me = JoinGroupResponseMember { member_id: "me", group_instance_id, metadata: &metadata };
+                let mut response = JoinGroupResponse { error_code, ..Default::default() };
+                if error_code == 0 {
+                    response = JoinGroupResponse {
+                        generation_id,
+                        protocol_name: Some("range"),
+                        protocol_type: Some("consumer"),
+                        leader: if leader { "me" } else { "other" },
+                        member_id: "me",
+                        members: if leader { vec![me] } else { Vec::new() },
+                        ..Default::default()
+                    };
+                }
+                self.scenario.answer(asked, &response);
+            }
+            ApiKey::SyncGroup => {
+                let share = BTreeMap::from([(name("t"), vec![0, 1])]);
+                let bytes = write_assignment(&share);
+                let assignment = if error_code == 0 { &*bytes } else { b"" };
+                self.scenario.answer(asked, &SyncGroupResponse { error_code, assignment, ..Default::default() });
+            }
+            ApiKey::Heartbeat => {
+                self.scenario.answer(asked, &HeartbeatResponse { error_code, ..Default::default() });
+            }
+            _ => self.scenario.answer(asked, &LeaveGroupResponse { error_code, ..Default::default() }),
+        }
+        self.turn();
+    }
+
     /// From JoinGroup to the application's `Assign` of `t` 0 and 1, as the only member.
     pub(super) fn join_alone(&mut self, generation: i32) {
         self.lead(generation, "range", &[]);

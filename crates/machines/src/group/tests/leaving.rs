@@ -125,3 +125,43 @@ fn subscribing_again_before_the_revoke_is_served_joins_anew() {
     group.lead(2, "range", &[]);
     assert_eq!(group.shares()["me"], [("u".to_owned(), 0)]);
 }
+
+/// E1, E2: a commit has a lane of its own, so that it is answered while a JoinGroup waits for the other members.
+#[test]
+fn a_commit_goes_out_and_is_answered_while_a_join_is_parked() {
+    use ottla_protocol::messages::offset_commit::{
+        OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+    };
+
+    let mut group = Group::steady();
+    group.heartbeat_after_interval(REBALANCE_IN_PROGRESS);
+    group.acknowledge();
+    assert!(group.sent(ApiKey::JoinGroup));
+    let offset = crate::group::StoredOffset {
+        topic: crate::scenario::name("t"),
+        partition: 0,
+        offset: 7,
+        leader_epoch: -1,
+        metadata: None,
+    };
+    let deadline_us = group.scenario.now.mono_us + 10 * SECOND;
+    let request =
+        group.command(|request| Command::Commit { request: Some(request), offsets: vec![offset], deadline_us });
+    let asked = group.scenario.oldest(ApiKey::OffsetCommit).expect("the commit was sent");
+    assert_eq!(asked.lane, crate::machine::Lane::General);
+    let partitions = vec![OffsetCommitResponsePartition { partition_index: 0, error_code: 0 }];
+    // As the scenario's brokers make a topic's id of its name.
+    let mut id = [0; 16];
+    id[0] = b't';
+    let topic = match asked.version {
+        ..10 => OffsetCommitResponseTopic { name: "t", partitions, ..Default::default() },
+        _ => OffsetCommitResponseTopic {
+            topic_id: ottla_protocol::primitives::Uuid(id),
+            partitions,
+            ..Default::default()
+        },
+    };
+    group.scenario.answer(&asked, &OffsetCommitResponse { topics: vec![topic], ..Default::default() });
+    group.turn();
+    assert!(group.reply(request).is_some() && group.sent(ApiKey::JoinGroup));
+}
