@@ -323,6 +323,11 @@ impl<A> Accumulator<A> {
             let Some(linked) = supply.linked.take() else {
                 return Err(Refused::Needs(Needs::Linked { unassigned: false }));
             };
+            if linked.prefix.buffer.is_empty() {
+                // Written when the topic's partitions were not known; they became known in between.
+                supply.linked = Some(linked);
+                return Err(Refused::Needs(Needs::Linked { unassigned: false }));
+            }
             match batch.make_links(2, &mut self.pool) {
                 Ok(()) => batch.link(record, size, linked),
                 Err(short) => {

@@ -3,7 +3,7 @@
 use ottla_protocol::records::EncodedHeaders;
 
 use super::scene::{Reply, Scene, code};
-use crate::producer::NewRecord;
+use crate::producer::{Needs, NewRecord, Refused, Supply};
 use crate::scenario::{MS, SECOND, producer_settings};
 
 const NOT_ENOUGH_REPLICAS: i16 = 19;
@@ -47,6 +47,26 @@ fn records_that_were_never_placed_fail_with_their_topic() {
     scene.produce(0, b"a", Some(1));
     scene.pass(40 * SECOND);
     assert_eq!(scene.serve(), [(1, -1, Some(-188))]);
+}
+
+/// A large record is written outside of the lock; its topic's partitions become known meanwhile.
+#[test]
+fn a_large_record_that_was_written_for_no_partition_is_written_again_for_its_own() {
+    let mut scene = Scene::new(&producer_settings());
+    let value = vec![b'v'; 10_000];
+    let record = Scene::record(0, &value);
+    let mut supply = Supply::nothing();
+    while let Err(Refused::Needs(needs)) = scene.shared.append(&record, &mut None, &mut supply, || SECOND) {
+        supply.make(needs, &record);
+        if matches!(needs, Needs::Linked { unassigned: true }) {
+            scene.produce(0, b"first", None);
+            scene.pass(100 * MS);
+        }
+    }
+    scene.flush();
+    scene.answer_all(SECOND);
+    let sent: Vec<usize> = scene.log.iter().map(|(_, value)| value.len()).collect();
+    assert_eq!(sent, [5, 10_000]);
 }
 
 #[test]
