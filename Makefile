@@ -31,7 +31,7 @@ needs:
 jars: needs ## fetch Kafka's jars into the cache, if they are not there
 	@$(PYTHON) -m tests.realkafka jars >/dev/null
 
-demo: $(if $(BOOTSTRAP),,jars) $(WHEEL) ## send real text through real Kafka and check it (FILE=path, BOOTSTRAP=host:port)
+demo: $(WHEEL) ## real text through the embedded broker and a group of two, checked (FILE=path, BOOTSTRAP=host:port)
 	@$(BIN)/python -m demo $(if $(FILE),--file '$(FILE)') $(if $(BOOTSTRAP),--bootstrap '$(BOOTSTRAP)')
 
 check: check-rust check-python check-instructions ## formatting, lints, types, generated files, layers, instruction counts

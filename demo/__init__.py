@@ -1,1 +1,1 @@
-"""`make demo`: every line of real text through a real Kafka with Ottla, and back, checked."""
+"""`make demo`: every line of real text through Kafka with Ottla, read back by a group of two, checked."""

@@ -9,6 +9,10 @@ from pathlib import Path
 _LOOKED_AT = 8_192
 
 
+class DemoError(Exception):
+    """The demo could not run, or its check failed; the text says why."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One record to be."""
