@@ -16,6 +16,7 @@ from tests.python.embedded_broker.clients import (
     AIOKAFKA,
     CONFLUENT,
     KAFKA_PYTHON,
+    OTTLA,
     SECONDS,
     Member,
     produce,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.realkafka import Cluster
 
-CLIENTS = (CONFLUENT, KAFKA_PYTHON, AIOKAFKA)
+CLIENTS = (CONFLUENT, KAFKA_PYTHON, AIOKAFKA, OTTLA)
 _PARTITIONS = 4
 _COUNT = 1_000
 
