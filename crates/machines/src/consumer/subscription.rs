@@ -24,6 +24,8 @@ pub struct Subscription {
     patterns: Vec<Regex>,
     /// Those of the cluster's topics that are meant.
     topics: BTreeSet<Arc<str>>,
+    /// Rises when `topics` may have changed.
+    version: u64,
     /// Whether the cluster was asked for everything that is meant.
     known: bool,
     /// What the application was told of names that are not there.
@@ -64,7 +66,7 @@ impl Subscription {
         if !self.patterns.is_empty() {
             metadata.unwatch_all();
         }
-        *self = Self { names, patterns, ..Self::default() };
+        *self = Self { names, patterns, version: self.version + 1, ..Self::default() };
         Ok(())
     }
 
@@ -83,6 +85,11 @@ impl Subscription {
         &self.topics
     }
 
+    /// As long as this is the same, [`Subscription::topics`] is.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Follows the newest metadata; a name that is not there is told once.
     pub fn advance(&mut self, now: Now, metadata: &Metadata, outbox: &mut Outbox) {
         let due = self.look_us.is_some_and(|at| at <= now.mono_us);
@@ -99,7 +106,10 @@ impl Subscription {
                     self.told.remove(name);
                     topics.insert(name.clone());
                 }
-                found => tell(&mut self.told, name, found.map_or(UNKNOWN_TOPIC_OR_PARTITION, error_of), outbox),
+                found => {
+                    let code = found.map_or(UNKNOWN_TOPIC_OR_PARTITION, |topic| topic.error);
+                    tell(&mut self.told, name, code, outbox);
+                }
             }
         }
         for topic in metadata.topics().filter(|topic| is_there(topic)) {
@@ -108,7 +118,10 @@ impl Subscription {
             }
         }
         self.keep_missing(now, &mut topics);
-        self.topics = topics;
+        if topics != self.topics {
+            self.topics = topics;
+            self.version += 1;
+        }
     }
 
     /// What was there and is not now is there for a while longer.
@@ -136,10 +149,6 @@ impl Subscription {
 
 fn is_there(topic: &TopicMetadata) -> bool {
     topic.error == 0 && !topic.partitions.is_empty()
-}
-
-fn error_of(topic: &TopicMetadata) -> i16 {
-    topic.error
 }
 
 /// What passes (a topic that is being made) is not told.

@@ -74,7 +74,8 @@ pub struct ClassicProtocol {
     pub(super) assignor: Option<Assignor>,
     pub(super) leader: bool,
     /// What the last JoinGroup subscribed to.
-    pub(super) topics: BTreeSet<Arc<str>>,
+    topics: BTreeSet<Arc<str>>,
+    topics_version: u64,
     pub(super) plan: Plan,
     /// What the leader sends with SyncGroup.
     pub(super) shares: BTreeMap<Arc<str>, Vec<u8>>,
@@ -104,6 +105,7 @@ impl ClassicProtocol {
             assignor: None,
             leader: false,
             topics: BTreeSet::new(),
+            topics_version: 0,
             plan: Plan::default(),
             shares: BTreeMap::new(),
             heartbeat: Heartbeat::new(group.heartbeat_interval_us, session_us),
@@ -216,7 +218,8 @@ impl ClassicProtocol {
         }
         let Some(connection) = connection else { return };
         let Some(version) = self.version(now, connection, ApiKey::JoinGroup, around) else { return };
-        self.topics = around.subscription.topics().clone();
+        self.topics.clone_from(around.subscription.topics());
+        self.topics_version = around.subscription.version();
         self.enter(Input::Sent);
         self.sent_us = now.mono_us;
         let outgoing = self.outgoing(now, connection, version, around.network);
@@ -313,7 +316,11 @@ impl ClassicProtocol {
 
     /// Whether the member joined for other topics than it subscribes to now.
     fn is_outdated(&self, around: &Surroundings<'_>) -> bool {
-        around.subscription.is_known() && self.topics != *around.subscription.topics()
+        let subscription = around.subscription;
+        // Asked in every turn of a steady member: sets are compared when something happened alone.
+        self.topics_version != subscription.version()
+            && subscription.is_known()
+            && self.topics != *subscription.topics()
     }
 
     /// Whether what this member subscribes to, or what it shared out, is not what it was.
