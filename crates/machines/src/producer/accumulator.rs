@@ -320,7 +320,8 @@ impl<A> Accumulator<A> {
             return self.append_slowly(record, attachment, supply, coarse_us);
         }
         let place = if size.total >= LINKED_FROM {
-            let Some(linked) = supply.linked.take() else {
+            // One that was made while the partitions were not known yet is in another framing.
+            let Some(linked) = supply.linked.take_if(|linked| !linked.prefix.buffer.is_empty()) else {
                 return Err(Refused::Needs(Needs::Linked { unassigned: false }));
             };
             if linked.prefix.buffer.is_empty() {
@@ -429,13 +430,9 @@ impl<A> Accumulator<A> {
         }
         let batch = &mut self.topics[number].unassigned;
         let place = if size >= LINKED_FROM {
-            let Some(linked) = supply.linked.take() else {
+            let Some(linked) = supply.linked.take_if(|linked| linked.prefix.buffer.is_empty()) else {
                 return Err(Refused::Needs(Needs::Linked { unassigned: true }));
             };
-            if linked.tail.used != size {
-                supply.linked = Some(linked);
-                return Err(Refused::Needs(Needs::Linked { unassigned: true }));
-            }
             match batch.make_links(1, &mut self.pool) {
                 Ok(()) => unassigned::link(batch, record, linked.tail),
                 Err(short) => {

@@ -9,6 +9,37 @@ use crate::scenario::{MS, SECOND, producer_settings};
 const NOT_ENOUGH_REPLICAS: i16 = 19;
 const PRODUCER_FENCED: i16 = 90;
 
+/// The caller frees the lock to copy a large record; meanwhile the topic's partitions become known.
+#[test]
+fn a_large_record_that_was_made_ready_for_an_unknown_topic_is_made_anew_for_its_partition() {
+    let mut scene = Scene::new(&producer_settings());
+    let value = vec![b'v'; 10_000];
+    let record = Scene::record(0, &value);
+    let (mut supply, mut attachment, mut asked) = (Supply::nothing(), None, Vec::new());
+    for _ in 0..10 {
+        match scene.shared.append(&record, &mut attachment, &mut supply, || 1) {
+            Err(Refused::Needs(needs)) => {
+                asked.push(needs);
+                supply.make(needs, &record);
+                if needs == (Needs::Linked { unassigned: true }) {
+                    scene.produce(0, b"before", None);
+                    scene.flush();
+                    scene.turn();
+                }
+            }
+            other => {
+                assert!(other.is_ok(), "{other:?}");
+                break;
+            }
+        }
+    }
+    assert!(
+        asked.contains(&Needs::Linked { unassigned: true }) && asked.contains(&Needs::Linked { unassigned: false })
+    );
+    scene.answer_all(SECOND);
+    assert_eq!(scene.log, [(0, b"before".to_vec()), (0, value)]);
+}
+
 #[test]
 fn records_in_open_batches_fail_with_their_topic() {
     let mut settings = producer_settings();
