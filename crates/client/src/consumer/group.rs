@@ -43,6 +43,7 @@ impl Consumer {
         }
         if rebalance.kind == RebalanceKind::Lost {
             self.lost.store(true, Ordering::SeqCst);
+            return self.changed(|buffer| buffer.lose(&rebalance.partitions));
         }
         self.changed(|buffer| buffer.revoke(&rebalance.partitions));
     }

@@ -89,6 +89,8 @@ impl ConsumerRole {
         for found in commits.take_starts() {
             fetcher.start_found(found, outbox);
         }
+        // Who subscribes and is no member has lost what it had, or has nothing: nothing is committed unasked.
+        commits.withhold(!subscription.is_empty() && membership.member().is_none());
         commits.advance(now, network, metadata, coordinator, membership.member(), outbox);
         let committed = commits.is_idle();
         membership.advance(now, committed, &mut Surroundings { network, metadata, coordinator, subscription, outbox });
@@ -125,6 +127,12 @@ impl ConsumerRole {
             }
             Tag::OffsetCommit(_) | Tag::OffsetFetch(_) => {
                 commits.response(now, response, network, metadata, coordinator, outbox);
+                // Said of a member of before it says nothing of this one.
+                if let Some((member, error)) = commits.take_member_error()
+                    && membership.member() == Some(&member)
+                {
+                    membership.disowned(error, metadata);
+                }
             }
             _ => fetcher.response(now, response, network, metadata, outbox),
         }

@@ -61,6 +61,8 @@ struct Commit {
 struct Flight {
     tag: u64,
     ids: Vec<(Uuid, Arc<str>)>,
+    /// Who committed.
+    member: Option<Member>,
 }
 
 /// See the module.
@@ -89,7 +91,7 @@ pub struct Commits {
     wants_room: usize,
     /// News for the callers' side: what is committed.
     notes: Vec<(Arc<str>, i32, i64, i32)>,
-    told_of_member: Option<BrokerError>,
+    told_of_member: Option<(Member, BrokerError)>,
     lookups: Lookups,
 }
 
@@ -130,8 +132,8 @@ impl Commits {
         self.withheld = withheld;
     }
 
-    /// What the coordinator said of this member in the answer to a commit: it is unknown, fenced, or of an older generation.
-    pub fn take_member_error(&mut self) -> Option<BrokerError> {
+    /// What the coordinator said of a member in the answer to its commit: it is unknown, fenced, or of an older generation.
+    pub fn take_member_error(&mut self) -> Option<(Member, BrokerError)> {
         self.told_of_member.take()
     }
 
@@ -269,7 +271,7 @@ impl Commits {
                 for commit in &mut self.queue {
                     commit.state = State::Sent(tag);
                 }
-                self.flight = Some(Flight { tag, ids });
+                self.flight = Some(Flight { tag, ids, member: member.cloned() });
             }
             Err(error) => network.distrust(now, connection, &error.to_string()),
         }
@@ -388,7 +390,7 @@ impl Commits {
                     metadata.request_update(now);
                 }
                 ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION | ErrorCode::FENCED_INSTANCE_ID => {
-                    self.told_of_member = Some(BrokerError(code));
+                    self.told_of_member = flight.member.clone().map(|member| (member, BrokerError(code)));
                 }
                 _ => {}
             }

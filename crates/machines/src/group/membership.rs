@@ -15,7 +15,7 @@ use super::standing::{Input, Standing};
 use crate::client::{Event, Outbox, Reply, RequestId};
 use crate::config::ConsumerSettings;
 use crate::connection::{Failure, Response};
-use crate::error::{Error, Kind};
+use crate::error::{BrokerError, Error, Kind};
 use crate::group::Coordinator;
 use crate::machine::{Now, Output};
 use crate::metadata::Metadata;
@@ -298,6 +298,11 @@ impl Membership {
 
     pub fn response(&mut self, now: Now, response: &Response, around: &mut Answering<'_>) {
         self.protocol.response(now, response, around);
+    }
+
+    /// The coordinator said in an answer to a commit of this member that it is unknown, fenced or of an older generation.
+    pub fn disowned(&mut self, error: BrokerError, metadata: &mut Metadata) {
+        self.protocol.disowned(error.0, metadata);
     }
 
     pub fn failure(&mut self, now: Now, failure: &Failure, coordinator: &mut Coordinator) {

@@ -2,6 +2,7 @@
 mod admin;
 mod admin_client;
 mod connections;
+mod lanes;
 mod questions;
 
 use admin_client::{machine, scenario};

@@ -256,7 +256,8 @@ fn what_the_coordinator_says_of_the_member_is_passed_on() {
         commit(&mut world, Some(1), &[("t", 0, 3)]);
         world.answer_commit(code);
         assert_eq!(replied(&mut world), (1, Ok(vec![i32::from(code)])));
-        assert_eq!(world.commits.take_member_error().map(|error| error.0), Some(code));
+        let (told, error) = world.commits.take_member_error().unwrap();
+        assert_eq!((told, error.0), (member(4), code));
         assert_eq!(world.commits.take_member_error(), None);
     }
 }

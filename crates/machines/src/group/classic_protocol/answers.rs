@@ -232,14 +232,9 @@ impl ClassicProtocol {
                 self.wait(now);
                 self.heartbeat.failed(self.not_before_us);
             }
-            UNKNOWN_MEMBER_ID => self.expelled(around.metadata),
-            ILLEGAL_GENERATION => {
-                // The member is known still: it joins again as such, as in the original.
-                let member_id = self.member_id.clone();
-                self.expelled(around.metadata);
-                self.member_id = member_id;
+            code @ (UNKNOWN_MEMBER_ID | ILLEGAL_GENERATION | FENCED_INSTANCE_ID) => {
+                self.disowned(code, around.metadata)
             }
-            FENCED_INSTANCE_ID => self.fenced(FENCED_INSTANCE_ID, around.metadata),
             // What passes, and what the next JoinGroup will tell: the session's time runs.
             _ => {
                 self.wait(now);
@@ -247,6 +242,24 @@ impl ClassicProtocol {
             }
         }
         Ok(())
+    }
+
+    /// The coordinator says so in an answer to a heartbeat or a commit. One that joins anew already learns it from that.
+    pub(crate) fn disowned(&mut self, code: i16, metadata: &mut Metadata) {
+        if self.state != State::Stable {
+            return;
+        }
+        match code {
+            UNKNOWN_MEMBER_ID => self.expelled(metadata),
+            ILLEGAL_GENERATION => {
+                // The member is known still: it joins again as such, as in the original.
+                let member_id = self.member_id.clone();
+                self.expelled(metadata);
+                self.member_id = member_id;
+            }
+            FENCED_INSTANCE_ID => self.fenced(FENCED_INSTANCE_ID, metadata),
+            _ => {}
+        }
     }
 
     fn left(
