@@ -258,7 +258,8 @@ fn error_message(
             offset: place.1,
             timestamp: -1,
             timestamp_type: 0,
-            leader_epoch: -1,
+            // The original never sets it there: it reads as 0 where there is a partition.
+            leader_epoch: if place.0 >= 0 { 0 } else { -1 },
             latency_us: -1,
         },
     )
