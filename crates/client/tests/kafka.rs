@@ -24,6 +24,7 @@ on_both_brokers!(
     runs_seeks_pauses_and_watermarks,
     offsets_are_answered_while_a_fetch_is_parked,
     topics_are_described_and_refused,
+    an_assigned_consumer_goes_on_where_another_committed,
 );
 
 /// A topic of its own for a test, deleted at the end.
@@ -209,4 +210,43 @@ fn topics_are_described_and_refused(broker: &Broker) {
     let delete = DeleteTopics { topics: vec![Arc::from("rust-never-made")], operation_timeout_ms: 30_000 };
     let answer = topic.admin.delete_topics(delete, PATIENCE).wait_until(Instant::now() + PATIENCE).unwrap().unwrap();
     assert_eq!(answer[0].1.as_ref().unwrap_err().code(), 3);
+}
+
+fn an_assigned_consumer_goes_on_where_another_committed(broker: &Broker) {
+    let topic = Topic::new(broker, "committed", 2);
+    let producer = Producer::<()>::new(producer_settings(&broker.bootstrap, &[]), queued()).unwrap();
+    for number in 0..20 {
+        let value = number.to_string();
+        producer.append(&new_record(&topic.name, 0, None, Some(&value)), None, &mut Contention::wait).unwrap();
+    }
+    producer.start_flush();
+    assert!(producer.wait_until_drained(Instant::now() + PATIENCE));
+    let keys = [("group.id", &*topic.name), ("auto.commit.interval.ms", "50"), ("auto.offset.reset", "earliest")];
+    let settings = || consumer_settings(&broker.bootstrap, &keys);
+    let end = || Instant::now() + PATIENCE;
+    let partitions = || vec![(Arc::from(&*topic.name), 0), (Arc::from(&*topic.name), 1)];
+    let first = Consumer::new(settings(), queued()).unwrap();
+    assign(&first, &topic.name, 0..2, StartOffset::Stored);
+    assert_eq!((next(&first).unwrap().offset, next(&first).unwrap().offset), (0, 1), "nothing is committed");
+    let deadline = end();
+    loop {
+        // Unasked, by the interval.
+        let committed = first.committed(partitions(), PATIENCE).wait_until(end()).unwrap().unwrap();
+        if committed[0].offset == 2 {
+            assert_eq!((committed[0].leader_epoch, committed[1].offset), (0, -1001));
+            break;
+        }
+        assert!(Instant::now() < deadline, "{committed:?}");
+    }
+    assert_eq!(next(&first).unwrap().offset, 2);
+    let sent = first.commit(None, PATIENCE).wait_until(end()).unwrap().unwrap();
+    assert_eq!(
+        sent.iter().map(|one| (one.offset, one.error.is_none())).collect::<Vec<_>>(),
+        [(3, true), (-1001, true)]
+    );
+    first.close();
+    let second = Consumer::new(settings(), queued()).unwrap();
+    assign(&second, &topic.name, 0..1, StartOffset::Stored);
+    assert_eq!(next(&second).unwrap().offset, 3);
+    second.close();
 }
