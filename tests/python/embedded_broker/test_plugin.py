@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.realkafka import Cluster
 
 _TESTS = """
@@ -55,9 +55,9 @@ def test_it_needs_the_embedded_broker(ottla_broker):
 """
 
 
-def run(folder: Path, *arguments: str) -> str:
-    """Run those tests in a project of their own; what pytest prints, less the times."""
-    (folder / "test_user.py").write_text(_TESTS)
+def run(folder: Path, *arguments: str, tests: str = _TESTS) -> str:
+    """Run tests in a project of their own; what pytest prints."""
+    (folder / "test_user.py").write_text(tests)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "--strict-markers", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     return done.stdout + done.stderr
@@ -78,3 +78,11 @@ def test_the_same_tests_run_on_real_kafka(tmp_path: Path, kafka: Cluster) -> Non
     assert "3 passed, 4 skipped" in printed, printed
     assert "--kafka-bootstrap: faults needs the embedded broker" in printed
     assert "--kafka-bootstrap: killing a broker needs the embedded broker" in printed
+
+
+def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
+    """As it stands there."""
+    section = Path("README.md").read_text().partition("## Test with it")[2]
+    (found,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    printed = run(tmp_path, tests=found)
+    assert "1 passed" in printed, printed
