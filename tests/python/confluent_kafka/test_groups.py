@@ -36,7 +36,8 @@ def made(package: Any, kafka: Cluster, topic: str, **config: object) -> Any:
         "auto.offset.reset": "earliest",
         "session.timeout.ms": 6000,
     }
-    return package.Consumer(defaults | {key.replace("_", "."): value for key, value in config.items()})
+    dotted = {key if key == "on_commit" else key.replace("_", "."): value for key, value in config.items()}
+    return package.Consumer(defaults | dotted)
 
 
 def fill(kafka: Cluster, topic: str, count: int, partition: int = 0) -> None:
@@ -60,7 +61,7 @@ def poll_until(condition: Callable[[], bool], *consumers: Any) -> list[Any]:
 def committed(kafka: Cluster, topic: str, partition: int = 0) -> int:
     """Ask the original what the group has committed."""
     asking = made(confluent_kafka, kafka, topic)
-    offset = asking.committed([confluent_kafka.TopicPartition(topic, partition)], PATIENCE)[0].offset
+    offset: int = asking.committed([confluent_kafka.TopicPartition(topic, partition)], PATIENCE)[0].offset
     asking.close()
     return offset
 
@@ -126,7 +127,7 @@ def test_a_poll_within_a_callback(ottla: Any, kafka: Cluster, topic: str) -> Non
     consumer.unsubscribe()
     poll_until(lambda: len(within) == 3, consumer)
     assert numbers(within[:1]) == [0]
-    assert numbers(came) == [1, 2, 3, 4, 5]
+    assert numbers(came) == list(range(1, len(came) + 1))
     assert within[1:] == [None, []]
     consumer.close()
 
@@ -222,48 +223,51 @@ def _interrupt(seconds: float) -> None:
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
-@pytest.mark.parametrize("call", ["committed", "commit", "poll", "close", "subscribe"])
-def test_ctrl_c_ends_every_wait(ottla: Any, topic: str, call: str) -> None:
-    """Within 50 ms of its arrival, though no broker answers."""
-    consumer = ottla.Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0})
-    partition = ottla.TopicPartition(topic, 0, 1)
-    consumer.subscribe([topic])
-    calls: dict[str, Callable[[], object]] = {
-        "committed": lambda: consumer.committed([partition], 20),
-        "commit": lambda: consumer.commit(offsets=[partition], asynchronous=False),
-        "poll": lambda: consumer.poll(20),
-        "close": lambda: (_interrupted_close(consumer),),
-        "subscribe": lambda: _subscribing(consumer, topic),
-    }
-    arrived: list[float] = []
-    previous = signal.signal(signal.SIGINT, lambda *_: _arrive(arrived))
-    try:
-        _interrupt(0.7)
-        with pytest.raises(KeyboardInterrupt):
-            calls[call]()
-        assert time.monotonic() - arrived[0] < 0.05
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    consumer.close()
-
-
 def _arrive(arrived: list[float]) -> None:
     arrived.append(time.monotonic())
     raise KeyboardInterrupt
 
 
-def _interrupted_close(consumer: Any) -> None:
-    began = time.monotonic()
+def _interrupted(call: Callable[[], object]) -> float:
+    """Make a call that Ctrl-C ends; how long after its arrival."""
+    arrived: list[float] = []
+    previous = signal.signal(signal.SIGINT, lambda *_: _arrive(arrived))
+    try:
+        _interrupt(0.7)
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        return time.monotonic() - arrived[0]
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.parametrize("call", ["committed", "commit", "poll", "consume"])
+def test_ctrl_c_ends_every_wait(ottla: Any, call: str) -> None:
+    """Within 50 ms of its arrival, though no broker answers."""
+    consumer = ottla.Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0})
+    partition = ottla.TopicPartition("t", 0, 1)
+    consumer.subscribe(["t"])
+    calls: dict[str, Callable[[], object]] = {
+        "committed": lambda: consumer.committed([partition], 20),
+        "commit": lambda: consumer.commit(offsets=[partition], asynchronous=False),
+        "poll": lambda: consumer.poll(20),
+        "consume": lambda: consumer.consume(5, 20),
+    }
+    assert _interrupted(calls[call]) < 0.05
     consumer.close()
-    # Without a member nothing is left: the signal comes after.
-    while time.monotonic() - began < PATIENCE:
-        threading.Event().wait(0.01)
 
 
-def _subscribing(consumer: Any, topic: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        consumer.subscribe([topic])
+def test_ctrl_c_ends_close(ottla: Any, proxy: Any, topic: str) -> None:
+    """Partitions were revoked, the group cannot be left; the consumer is closed."""
+    consumer = ottla.Consumer({"bootstrap.servers": proxy.bootstrap, "group.id": topic, "log_level": 0})
+    revoked: list[int] = []
+    consumer.subscribe([topic], on_revoke=lambda _, partitions: revoked.append(len(partitions)))
+    poll_until(lambda: len(consumer.assignment()) == 4, consumer)
+    proxy.decide = lambda _: b""
+    assert _interrupted(consumer.close) < 0.05
+    assert revoked == [4]
+    with pytest.raises(RuntimeError, match="Consumer closed"):
+        consumer.poll(0)
 
 
 def test_ctrl_c_in_a_callback_leaves_poll(ottla: Any, kafka: Cluster, topic: str) -> None:
@@ -289,7 +293,7 @@ def test_closing_ends_within_its_time_without_the_coordinator(ottla: Any, proxy:
     revoked: list[int] = []
     consumer.subscribe([topic], on_revoke=lambda _, partitions: revoked.append(len(partitions)))
     poll_until(lambda: len(consumer.assignment()) == 4, consumer)
-    proxy.stall()
+    proxy.decide = lambda _: b""
     began = time.monotonic()
     consumer.close()
     assert time.monotonic() - began < 12
@@ -408,6 +412,51 @@ def test_a_consumer_that_is_dropped_in_its_callbacks_cycle_is_collected(ottla: A
     seen = dropped()
     gc.collect()
     assert seen() is None
+
+
+def _raised(call: Callable[[], object]) -> str:
+    """Tell the name of what it raises: the code's, for an error of Kafka."""
+    with pytest.raises(Exception) as raised:  # noqa: PT011  # the caller compares
+        call()
+    return str(raised.value.args[0].name()) if type(raised.value).__name__ == "KafkaException" else raised.typename
+
+
+def test_what_the_calls_of_a_member_refuse(ottla: Any) -> None:
+    """Without a broker: the client knows it by itself."""
+    config: dict[str, object] = {"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0}
+    storing, plain = ottla.Consumer(config), ottla.Consumer(config | {"enable.auto.offset.store": False})
+    partition = ottla.TopicPartition
+    plain.assign([partition("t", 0)])
+    event = ottla.Message(topic="t", partition=0, offset=1, error=ottla.KafkaError(-191))
+    refused: list[tuple[str, Callable[[], object]]] = [
+        ("_INVALID_ARG", lambda: plain.subscribe([])),
+        ("_INVALID_ARG", lambda: plain.subscribe(["t", "t"])),
+        ("_INVALID_ARG", lambda: plain.subscribe(["^("])),
+        ("TypeError", lambda: plain.subscribe(["t"], on_assign=1)),
+        ("_NO_OFFSET", lambda: plain.commit(asynchronous=False)),
+        ("_INVALID_ARG", lambda: plain.commit(event)),
+        ("_INVALID_ARG", lambda: plain.store_offsets(event)),
+        ("_INVALID_ARG", lambda: storing.store_offsets(offsets=[])),
+        ("_STATE", lambda: plain.store_offsets(offsets=[partition("t", 5, 1)])),
+        ("_UNKNOWN_PARTITION", lambda: plain.store_offsets(offsets=[partition("u", 0, 1)])),
+        ("ValueError", plain.store_offsets),
+        ("ValueError", lambda: plain.commit(event, [])),
+        ("_TIMED_OUT", lambda: plain.committed([partition("t", 0)], 0.1)),
+        ("_CONFLICT", lambda: plain.incremental_assign([partition("t", 0)])),
+        ("_INVALID_ARG", lambda: plain.incremental_unassign([partition("t", 7)])),
+    ]
+    assert [(name, _raised(call)) for name, call in refused] == [(name, name) for name, _ in refused]
+    storing.close()
+    plain.close()
+
+
+def test_an_eager_group_hands_over_whole_assignments(ottla: Any, kafka: Cluster, topic: str) -> None:
+    """Parts of them cannot be changed."""
+    consumer = made(ottla, kafka, topic)
+    consumer.subscribe([topic])
+    poll_until(lambda: len(consumer.assignment()) == 4, consumer)
+    assert _raised(lambda: consumer.incremental_unassign([])) == "_STATE"
+    consumer.close()
 
 
 def test_group_metadata_pickles(ottla: Any, kafka: Cluster, topic: str) -> None:

@@ -73,6 +73,10 @@ impl ConsumerRole {
     }
 
     fn subscribe(&mut self, now: Now, topics: Vec<Arc<str>>, metadata: &mut Metadata) -> Result<(), Error> {
+        if topics.is_empty() {
+            // As in the original: ending a subscription is a call of its own.
+            return Err(Error::with_text(Kind::InvalidArgument, "A subscription names at least one topic"));
+        }
         if let Some(error) = self.membership.fatal() {
             return Err(error.clone());
         }

@@ -41,10 +41,16 @@ impl Subscription {
     /// Replaces the subscription; none ends it. A name that begins with `^` is a pattern.
     ///
     /// # Errors
-    /// `Kind::InvalidArgument` for an empty name or a pattern that cannot be read; the subscription of before stays.
+    /// `Kind::InvalidArgument` for an empty name, a name twice or a pattern that cannot be read; the subscription of before
+    /// stays.
     pub fn replace(&mut self, now: Now, topics: Vec<Arc<str>>, metadata: &mut Metadata) -> Result<(), Error> {
         let (mut names, mut patterns) = (BTreeSet::new(), Vec::new());
+        let mut given = BTreeSet::new();
         for topic in topics {
+            if !given.insert(topic.clone()) {
+                let text = format!("Topic \"{topic}\" is named twice in a subscription");
+                return Err(Error::with_text(Kind::InvalidArgument, text));
+            }
             if topic.is_empty() {
                 return Err(Error::with_text(Kind::InvalidArgument, "The name of a topic to subscribe to is empty"));
             }
@@ -112,9 +118,16 @@ impl Subscription {
                 }
             }
         }
-        for topic in metadata.topics().filter(|topic| is_there(topic)) {
-            if self.patterns.iter().any(|pattern| pattern.is_match(&topic.name)) {
-                topics.insert(topic.name.clone());
+        for pattern in &self.patterns {
+            let found = metadata.topics().filter(|topic| is_there(topic) && pattern.is_match(&topic.name));
+            let mut found = found.map(|topic| topic.name.clone()).peekable();
+            let text = Arc::from(pattern.as_str());
+            if found.peek().is_some() {
+                self.told.remove(&text);
+                topics.extend(found);
+            } else if self.known {
+                // As in the original: a pattern that fits nothing is told as a name would be.
+                tell(&mut self.told, &text, UNKNOWN_TOPIC_OR_PARTITION, outbox);
             }
         }
         self.keep_missing(now, &mut topics);

@@ -39,6 +39,11 @@ impl KafkaError {
         }
     }
 
+    /// The error of a message: as there `error_cb` alone tells that one is fatal.
+    pub(crate) fn of_message(error: &Error) -> Self {
+        Self { fatal: false, ..Self::from_client(error) }
+    }
+
     /// An error of this code with its own text.
     pub(crate) fn of_code(code: i32, reason: impl Into<String>) -> Self {
         Self { code, reason: Some(reason.into()), ..Self::default() }

@@ -50,7 +50,7 @@ def without_callbacks_partitions_come_and_go(setup: Setup) -> object:
     return read, there, consumer.assignment(), show(consumer.poll(0.2))
 
 
-def _two(setup: Setup, **config: object) -> tuple[Member, Member]:
+def _two(setup: Setup, **config: Any) -> tuple[Member, Member]:
     first = Member(setup, "a", **config)
     assigned([first], [4])
     second = Member(setup, "b", **config)
@@ -277,21 +277,6 @@ def what_a_callback_raises_leaves_close(setup: Setup) -> object:
     return attempt(consumer.close), attempt(consumer.close), attempt(lambda: consumer.poll(0))
 
 
-def what_a_callback_raises_leaves_consume(setup: Setup) -> object:
-    """Records come with the next call."""
-    setup.fill(3)
-    calls: list[int] = []
-
-    def refuse(_: object, partitions: list[Any]) -> None:
-        calls.append(len(partitions))
-        raise LookupError("refused", len(partitions))
-
-    consumer = setup.consumer()
-    consumer.subscribe([setup.topic], on_assign=refuse)
-    raised = attempt(lambda: consumer.consume(3, PATIENCE))
-    return raised, calls, [show(each.value()) for each in consumer.consume(3, PATIENCE)]
-
-
 def a_member_that_polls_too_late_is_told(setup: Setup) -> object:
     """The event, then the loss, then it joins again."""
     setup.fill(2)
@@ -419,10 +404,12 @@ def a_context_revokes_commits_and_leaves(setup: Setup) -> object:
 
 def a_subclass_is_a_member(setup: Setup) -> object:
     """With its own methods as callbacks, and its own arguments."""
+    base: Any = setup.ck.Consumer
 
-    class Own(setup.ck.Consumer):
+    class Own(base):  # type: ignore[misc]
         def __init__(self, first: str, setup: Setup) -> None:
-            self.first, self.calls = first, []
+            self.first = first
+            self.calls: list[object] = []
             super().__init__({"bootstrap.servers": setup.bootstrap, "group.id": setup.topic, "log_level": 0})
 
         def assigned(self, consumer: Any, partitions: list[Any]) -> None:

@@ -126,9 +126,9 @@ fn group(config: &Config) -> Result<GroupSettings, ConfigError> {
         "roundrobin" => Ok(Assignor::RoundRobin),
         "cooperative-sticky" => Err(ConfigError::new(
             STRATEGY,
-            "The strategy \"cooperative-sticky\" is not served yet; choose among range and roundrobin".to_owned(),
+            "Failed to create consumer: The strategy \"cooperative-sticky\" is not served yet; choose among range and roundrobin".to_owned(),
         )),
-        _ => Err(ConfigError::new(STRATEGY, format!("Unsupported partition.assignment.strategy: {name}"))),
+        _ => Err(ConfigError::new(STRATEGY, format!("Failed to create consumer: Unsupported partition.assignment.strategy: {name}"))),
     });
     let instance_id = config.text("group.instance.id");
     Ok(GroupSettings {

@@ -234,9 +234,7 @@ impl Consumer {
 
     /// Leave the group; what is assigned is revoked with one of the next calls of poll or consume.
     fn unsubscribe(&self, py: Python<'_>) -> PyResult<()> {
-        let engine = self.open(py)?;
-        py.detach(|| engine.client.unsubscribe());
-        Ok(())
+        subscribe::unsubscribe(self, py)
     }
 
     /// Commit the offset behind `message`, or `offsets`, or what is stored. With `asynchronous=False` (formerly `async`) it waits and returns what

@@ -245,7 +245,7 @@ fn error_message(
 ) -> PyResult<*mut ffi::PyObject> {
     let topic = topic.map_or_else(|| py.None().into_bound(py), |topic| PyString::new(py, topic).into_any());
     let value = PyBytes::new(py, error.message().as_bytes());
-    let error = Bound::new(py, KafkaError::from_client(error))?;
+    let error = Bound::new(py, KafkaError::of_message(error))?;
     message::make(
         py,
         New {

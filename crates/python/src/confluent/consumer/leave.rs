@@ -32,18 +32,22 @@ pub(super) fn close(consumer: &Bound<'_, Consumer>) -> PyResult<()> {
     });
     let deadline = Instant::now() + LEAVE + GRACE;
     loop {
+        // What was taken before and waits, and what came since.
+        rebalance::serve_to_the_end(consumer, engine, &mut raised);
         let left = waiting::until(py, Some(deadline), |end| {
             let left = engine.client.wait_until_left(end);
             (left || engine.client.notices_waiting()).then_some(left)
         });
-        rebalance::serve_to_the_end(consumer, engine, &mut raised);
         if !engine.is_ours() {
             // A listener forked, and this is the child.
             break;
         }
         match left {
             Ok(Some(false)) => {}
-            Ok(Some(true) | None) => break,
+            Ok(Some(true) | None) => {
+                rebalance::serve_to_the_end(consumer, engine, &mut raised);
+                break;
+            }
             Err(interrupt) => {
                 rebalance::note(py, &mut raised, interrupt);
                 break;

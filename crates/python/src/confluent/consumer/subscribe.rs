@@ -76,6 +76,18 @@ pub(super) fn subscribe(
     answered.map(drop)
 }
 
+/// Returns when the machine has taken it in: what is assigned is revoked by the next call, before another record (as there).
+pub(super) fn unsubscribe(this: &Consumer, py: Python<'_>) -> PyResult<()> {
+    let engine = this.open(py)?;
+    py.detach(|| engine.client.unsubscribe());
+    // The first answer may come before what follows from the command, in the same turn of the engine; the second comes in a later one.
+    for _ in 0..2 {
+        let pending = py.detach(|| engine.client.group_metadata());
+        waiting::until(py, None, |end| pending.wait_until(end))?;
+    }
+    Ok(())
+}
+
 /// Anything is taken as its text, as there.
 fn name(topic: &Bound<'_, PyAny>) -> PyResult<Arc<str>> {
     let text = topic.str().map_err(|_| PyTypeError::new_err("expected list of unicode strings"))?;
