@@ -166,7 +166,7 @@ impl Membership {
                 break;
             }
         }
-        self.answer_leaves(now, around);
+        self.answer_leaves(now, committed, around);
     }
 
     /// An application that does not let go in time is left for: the others need not wait until its session is over.
@@ -286,8 +286,9 @@ impl Membership {
         outbox.output(Output::Event(Event::Rebalance(rebalance)));
     }
 
-    fn answer_leaves(&mut self, now: Now, around: &mut Surroundings<'_>) {
-        let out = self.standing == Standing::Out;
+    /// Who leaves may end the client then, so that what it committed last must be over too, also where it is no member.
+    fn answer_leaves(&mut self, now: Now, committed: bool, around: &mut Surroundings<'_>) {
+        let out = committed && self.standing == Standing::Out;
         let (done, waiting) =
             std::mem::take(&mut self.leaves).into_iter().partition(|leave| out || leave.deadline_us <= now.mono_us);
         self.leaves = waiting;

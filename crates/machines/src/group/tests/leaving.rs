@@ -1,10 +1,15 @@
 //! Unsubscribing and closing.
 use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::leave_group::LeaveGroupRequest;
+use ottla_protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
 
 use super::group::{Group, HEARTBEAT, settings};
 use crate::client::Command;
-use crate::scenario::SECOND;
+use crate::group::StoredOffset;
+use crate::machine::Lane;
+use crate::scenario::{SECOND, name};
 
 const UNKNOWN_MEMBER_ID: i16 = 25;
 const REBALANCE_IN_PROGRESS: i16 = 27;
@@ -126,42 +131,47 @@ fn subscribing_again_before_the_revoke_is_served_joins_anew() {
     assert_eq!(group.shares()["me"], [("u".to_owned(), 0)]);
 }
 
+fn commit(group: &mut Group) -> u64 {
+    let topic = name("t");
+    let offsets = vec![StoredOffset { topic, partition: 0, offset: 7, leader_epoch: -1, metadata: None }];
+    let deadline_us = group.scenario.now.mono_us + 20 * SECOND;
+    group.command(|request| Command::Commit { request: Some(request), offsets, deadline_us })
+}
+
+/// The coordinator takes the oldest commit.
+fn committed(group: &mut Group) {
+    let asked = group.scenario.oldest(ApiKey::OffsetCommit).expect("the commit was sent");
+    assert_eq!(asked.lane, Lane::General);
+    let topic = asked.decode::<OffsetCommitRequest<'_>>().topics[0].clone();
+    let partitions = vec![OffsetCommitResponsePartition::default()];
+    let topics = vec![OffsetCommitResponseTopic { name: topic.name, topic_id: topic.topic_id, partitions }];
+    group.scenario.answer(&asked, &OffsetCommitResponse { topics, ..Default::default() });
+    group.turn();
+}
+
 /// E1, E2: a commit has a lane of its own, so that it is answered while a JoinGroup waits for the other members.
 #[test]
 fn a_commit_goes_out_and_is_answered_while_a_join_is_parked() {
-    use ottla_protocol::messages::offset_commit::{
-        OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-    };
-
     let mut group = Group::steady();
     group.heartbeat_after_interval(REBALANCE_IN_PROGRESS);
     group.acknowledge();
     assert!(group.sent(ApiKey::JoinGroup));
-    let offset = crate::group::StoredOffset {
-        topic: crate::scenario::name("t"),
-        partition: 0,
-        offset: 7,
-        leader_epoch: -1,
-        metadata: None,
-    };
-    let deadline_us = group.scenario.now.mono_us + 10 * SECOND;
-    let request =
-        group.command(|request| Command::Commit { request: Some(request), offsets: vec![offset], deadline_us });
-    let asked = group.scenario.oldest(ApiKey::OffsetCommit).expect("the commit was sent");
-    assert_eq!(asked.lane, crate::machine::Lane::General);
-    let partitions = vec![OffsetCommitResponsePartition { partition_index: 0, error_code: 0 }];
-    // As the scenario's brokers make a topic's id of its name.
-    let mut id = [0; 16];
-    id[0] = b't';
-    let topic = match asked.version {
-        ..10 => OffsetCommitResponseTopic { name: "t", partitions, ..Default::default() },
-        _ => OffsetCommitResponseTopic {
-            topic_id: ottla_protocol::primitives::Uuid(id),
-            partitions,
-            ..Default::default()
-        },
-    };
-    group.scenario.answer(&asked, &OffsetCommitResponse { topics: vec![topic], ..Default::default() });
-    group.turn();
+    let request = commit(&mut group);
+    committed(&mut group);
     assert!(group.reply(request).is_some() && group.sent(ApiKey::JoinGroup));
+}
+
+/// A consumer that assigned by hand commits when it is closed, and the client ends once it has left.
+#[test]
+fn one_that_is_no_member_has_left_once_its_commits_are_over() {
+    let mut group = Group::new();
+    commit(&mut group);
+    let request = group.leave(10 * SECOND);
+    assert_eq!(group.reply(request), None);
+    committed(&mut group);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+    commit(&mut group);
+    let request = group.leave(10 * SECOND);
+    group.pass(10 * SECOND);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())), "at the deadline whatever happens");
 }
