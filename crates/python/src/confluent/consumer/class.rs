@@ -226,7 +226,7 @@ impl Consumer {
     /// with the consumer and a list of partitions, in poll, consume and close.
     #[pyo3(
         signature = (*args, **kwargs),
-        text_signature = "($self, topics, on_assign=None, on_revoke=None, on_lost=None)"
+        text_signature = "($self, topics, on_assign=..., on_revoke=..., on_lost=...)"
     )]
     fn subscribe(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         subscribe::subscribe(self, args, kwargs)
