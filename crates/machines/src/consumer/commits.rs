@@ -229,7 +229,14 @@ impl Commits {
     ) {
         self.collect_when_due(now, outbox);
         self.end_what_cannot_be(now, coordinator, member, outbox);
-        self.lookups.advance(now, network, metadata, coordinator, outbox);
+        let Self { lookups, queue, .. } = self;
+        let uncommitted = |topic: &str, partition: i32| {
+            queue.iter().any(|commit| {
+                let mut waiting = commit.offsets.iter().zip(&commit.results).filter(|(_, result)| result.is_none());
+                waiting.any(|(offset, _)| offset.partition == partition && *offset.topic == *topic)
+            })
+        };
+        lookups.advance(now, network, metadata, coordinator, &uncommitted, outbox);
         if self.flight.is_some() || self.queue.is_empty() || self.not_before_us > now.mono_us {
             return;
         }

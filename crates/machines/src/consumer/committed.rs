@@ -114,13 +114,15 @@ impl Lookups {
         mem::take(&mut self.found)
     }
 
-    /// Sends what can be sent, ends what is overdue.
+    /// Sends what can be sent, ends what is overdue. What is still to be committed of a partition that starts is waited for:
+    /// it would be read twice.
     pub(crate) fn advance(
         &mut self,
         now: Now,
         network: &mut Network,
         metadata: &mut Metadata,
         coordinator: &Coordinator,
+        uncommitted: &dyn Fn(&str, i32) -> bool,
         outbox: &mut Outbox,
     ) {
         let overdue = |lookup: &Lookup| match lookup.asker {
@@ -136,6 +138,10 @@ impl Lookups {
         let Some(node) = coordinator.node() else { return };
         for (tag, lookup) in &mut self.open {
             if lookup.in_flight || lookup.not_before_us > now.mono_us {
+                continue;
+            }
+            let starts = matches!(lookup.asker, Asker::Starts { .. });
+            if starts && lookup.partitions.iter().any(|(topic, partition)| uncommitted(topic, *partition)) {
                 continue;
             }
             let Some(connection) = network.ready(now, node, Lane::General) else { return };

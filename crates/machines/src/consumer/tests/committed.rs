@@ -1,7 +1,8 @@
 //! Starts at committed offsets, and asking for them.
 use super::super::positions::StartOffset;
-use super::world::World;
+use super::world::{Question, World};
 use crate::client::{Event, Reply};
+use crate::group::StoredOffset;
 
 #[test]
 fn a_partition_starts_at_its_committed_offset_else_by_the_policy() {
@@ -98,4 +99,27 @@ fn a_question_without_an_answer_ends_with_its_time() {
     world.pass(1001);
     let Some(Event::Reply { request: 3, result: Err(error) }) = world.events.pop() else { panic!() };
     assert_eq!(error.code(), -185);
+}
+
+#[test]
+fn a_start_waits_for_what_is_still_to_be_committed_of_its_partition_alone() {
+    let mut world = World::new(&[]);
+    world.hold_lookups = true;
+    let (topic, metadata) = ("t".into(), None);
+    let given = StoredOffset { topic, partition: 0, offset: 9, leader_epoch: -1, metadata };
+    world.commit(None, vec![given], 60_000_000);
+    world.assign(&[("t", 0, StartOffset::Stored)]);
+    let lookups =
+        |world: &World| world.asked.iter().filter(|asked| matches!(asked.question, Question::Lookup(_))).count();
+    assert_eq!(lookups(&world), 0);
+    assert_eq!(world.answer_commit(0), [("t", 0, 9)]);
+    let asked = world.next_lookup();
+    world.answer_lookup(&asked, 0, 0);
+    world.commit(
+        None,
+        vec![StoredOffset { topic: "t".into(), partition: 1, offset: 9, leader_epoch: -1, metadata: None }],
+        60_000_000,
+    );
+    world.assign(&[("t", 0, StartOffset::Stored)]);
+    assert_eq!((world.commits_asked(), lookups(&world)), (1, 1));
 }
