@@ -66,8 +66,9 @@ def idle(package: Any, bootstrap: str, topic: str) -> dict[str, float]:
     for consumer in consumers:
         consumer.subscribe([topic])
     for consumer in consumers:
-        while consumer.poll(_SECONDS / 10) is not None:
-            pass  # to the end of the topic
+        for _ in producers:  # to the end of the topic
+            if consumer.poll(_SECONDS) is None:
+                raise TimeoutError("a member did not read what the producers sent")
     time.sleep(_SETTLE_SECONDS)
     cpu, began = time.process_time_ns(), time.perf_counter_ns()
     time.sleep(_IDLE_SECONDS)
