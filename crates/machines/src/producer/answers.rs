@@ -201,6 +201,7 @@ impl Sender {
     pub(super) fn landed(&mut self, batch: &Batch) {
         if let Some(queue) = self.queues.get_mut(&(batch.topic, batch.partition)) {
             queue.in_flight = queue.in_flight.saturating_sub(1);
+            queue.retried = queue.retried.saturating_sub(usize::from(batch.attempts > 1));
         }
     }
 

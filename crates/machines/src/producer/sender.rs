@@ -50,6 +50,8 @@ pub(super) struct Queue {
     pub(super) batches: VecDeque<Batch>,
     pub(super) compressing: BTreeSet<u64>,
     pub(super) in_flight: usize,
+    /// Those of them that were sent before.
+    pub(super) retried: usize,
     /// Where those in flight went.
     pub(super) node: Option<NodeId>,
 }
@@ -415,7 +417,10 @@ impl Sender {
         let pipelines = self.idempotence.as_ref().is_none_or(|ids| queue.in_flight == 0 || ids.pipelines(partition));
         pipelines
             && queue.batches.front().is_some_and(|batch| {
-                batch.not_before_us <= now.mono_us
+                // The broker knows the last five batches again: no new ones pass one whose outcome is not known.
+                let passes = batch.attempts == 0 && queue.retried > 0 && self.idempotence.is_some();
+                !passes
+                    && batch.not_before_us <= now.mono_us
                     && !queue.compressing.contains(&batch.id)
                     && self.idempotence.as_ref().is_none_or(|ids| ids.allows(batch.sequenced))
             })
@@ -438,6 +443,7 @@ impl Sender {
             size += batch.wire_size();
             queue.in_flight += 1;
             queue.node = Some(node);
+            queue.retried += usize::from(batch.attempts > 0);
             batch.attempts += 1;
             batches.push(batch);
         }
