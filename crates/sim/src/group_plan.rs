@@ -63,6 +63,8 @@ fn draw_member(
 ) -> MemberPlan {
     let committing = [Committing::Never, Committing::Sync, Committing::Async];
     let poll_us = settings.group.max_poll_interval_us;
+    // Who assigns at offsets and then goes back commits what it went back to, as it should.
+    let assigns_with_offsets = draw.chance(200);
     MemberPlan {
         settings,
         topics: (0..topics.len() as u32).collect(),
@@ -70,12 +72,12 @@ fn draw_member(
         committing: if auto { draw.one_of(&committing) } else { draw.one_of(&committing[1..]) },
         commits: draw.one_of(&[50, 300, 1000]),
         many: draw.one_of(&[0, 500, 1000]),
-        seeks: draw.one_of(&[0, 0, 20]),
+        seeks: if assigns_with_offsets { 0 } else { draw.one_of(&[0, 0, 20]) },
         pauses: draw.one_of(&[0, 0, 20]),
         stalls: if rough { draw.one_of(&[0, 0, 10]) } else { 0 },
         pause_us: draw.one_of(&[500, 20_000, 200_000]).min(poll_us / 8),
         callback_us: draw.one_of(&[0, 0, 10_000, 300_000]).min(poll_us / 4),
-        assigns_with_offsets: draw.chance(200),
+        assigns_with_offsets,
         commits_in_revoke: draw.chance(300),
         leaves_us: None,
         killed_us: None,

@@ -96,6 +96,7 @@ impl ConsumerRole {
         }
         // Who subscribes and is no member has lost what it had, or has nothing: nothing is committed unasked.
         commits.withhold(!subscription.is_empty() && membership.member().is_none());
+        commits.note_subscribed(!subscription.is_empty());
         commits.advance(now, network, metadata, coordinator, membership.member(), outbox);
         let committed = commits.is_idle();
         membership.advance(now, committed, &mut Surroundings { network, metadata, coordinator, subscription, outbox });

@@ -92,6 +92,9 @@ pub struct Commits {
     /// News for the callers' side: what is committed.
     notes: Vec<(Arc<str>, i32, i64, i32)>,
     told_of_member: Option<(Member, BrokerError)>,
+    /// There is a subscription; under it this client was a member.
+    subscribed: bool,
+    was_member: bool,
     lookups: Lookups,
 }
 
@@ -118,6 +121,8 @@ impl Commits {
             wants_room: 0,
             notes: Vec::new(),
             told_of_member: None,
+            subscribed: false,
+            was_member: false,
             lookups: Lookups::new(settings, seed ^ 1),
         }
     }
@@ -215,6 +220,11 @@ impl Commits {
         self.collect = false;
         self.collected.clear();
         self.has_collected = shared.stored_offsets(&mut self.collected);
+    }
+
+    /// Whether there is a subscription: without one commits are made as no member at all.
+    pub fn note_subscribed(&mut self, subscribed: bool) {
+        self.subscribed = subscribed;
     }
 
     /// Sends what can be sent to the coordinator, as this member or as none.
@@ -315,10 +325,17 @@ impl Commits {
         member: Option<&Member>,
         outbox: &mut Outbox,
     ) {
+        self.was_member = self.subscribed && (self.was_member || member.is_some());
+        // What is stored is of a share that others have by now: nobody may commit it.
+        let lost = self.was_member && member.is_none();
         let (patience_us, unknown) = (self.patience_us, coordinator.node().is_none());
         let mut ended = Vec::new();
         for (index, commit) in self.queue.iter_mut().enumerate() {
             match (&commit.member, member) {
+                (None, None) if lost => {
+                    ended.push((index, Error::broker(ErrorCode::UNKNOWN_MEMBER_ID.0)));
+                    continue;
+                }
                 // One that was made before the client was a member goes out as the member that it is.
                 (None | Some(None), _) => commit.member = Some(member.cloned()),
                 (Some(Some(made_as)), Some(member)) if made_as == member => {}
