@@ -46,6 +46,7 @@ pub(crate) fn run(root: &Path, only: Option<&str>) -> Result<(), String> {
 }
 
 fn copy_afresh(root: &Path, scratch: &Path) -> Result<(), String> {
+    fs::create_dir_all(scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     for name in COPIED {
         copy(&root.join(name), &scratch.join(name)).map_err(|error| format!("{name}: {error}"))?;
     }

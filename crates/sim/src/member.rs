@@ -56,7 +56,7 @@ pub(crate) struct MemberPlan {
 impl MemberPlan {
     /// Whether nothing but polls and short pauses takes its time: it is never too late.
     pub(crate) fn is_prompt(&self) -> bool {
-        let waits = self.committing == Committing::Sync || self.assigns_with_offsets || self.commits_in_revoke;
+        let waits = self.committing != Committing::Never || self.assigns_with_offsets || self.commits_in_revoke;
         self.stalls == 0 && self.callback_us == 0 && !waits
     }
 }

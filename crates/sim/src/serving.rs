@@ -47,7 +47,10 @@ impl MemberApp {
         stage.ledger.groups.rebalances += 1;
         let Shared::Consumer(buffer) = &mut driver.shared else { return };
         if rebalance.kind != RebalanceKind::Assign {
-            buffer.revoke(&rebalance.partitions);
+            match rebalance.kind {
+                RebalanceKind::Lost => buffer.lose(&rebalance.partitions),
+                _ => buffer.revoke(&rebalance.partitions),
+            }
             stage.ledger.groups.revoked(client);
             if buffer.take_wake() {
                 driver.wake(client, stage);

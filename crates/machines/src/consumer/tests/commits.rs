@@ -248,6 +248,24 @@ fn a_commit_that_was_made_in_an_older_generation_fails() {
     assert_eq!(world.commits_asked(), 0, "its partitions may be another's by now");
 }
 
+/// The application commits before it has seen that all is lost: made as no member, or as the next one, the commit would put
+/// an older offset behind a newer one. Found by the simulation.
+#[test]
+fn a_commit_that_is_made_after_the_membership_was_lost_fails() {
+    let mut world = World::new(&[]);
+    world.commits.note_subscribed(true);
+    world.member = Some(member(4));
+    world.pass(10);
+    world.member = None;
+    world.pass(10);
+    commit(&mut world, Some(1), &[("t", 0, 3)]);
+    world.pass(10);
+    assert_eq!(replied(&mut world), (1, Err(25)));
+    world.member = Some(member(6));
+    world.pass(2000);
+    assert_eq!(world.commits_asked(), 0);
+}
+
 #[test]
 fn what_the_coordinator_says_of_the_member_is_passed_on() {
     for code in [22, 25, 82] {
