@@ -61,24 +61,26 @@ fn draw_member(
     rough: bool,
     heal_us: u64,
 ) -> MemberPlan {
-    let committing = [Committing::Never, Committing::Sync, Committing::Async];
+    let ways = [Committing::Never, Committing::Sync, Committing::Async];
+    let committing = if auto { draw.one_of(&ways) } else { draw.one_of(&ways[1..]) };
     let poll_us = settings.group.max_poll_interval_us;
-    // Who assigns at offsets and then goes back commits what it went back to, as it should.
-    let assigns_with_offsets = draw.chance(200);
+    let (assigns_with_offsets, commits_in_revoke) = (draw.chance(200), draw.chance(300));
+    // Who goes back, and then says what is to be committed, commits what it went back to, as it should.
+    let seeks = committing == Committing::Never && !assigns_with_offsets && !commits_in_revoke;
     MemberPlan {
         settings,
         topics: (0..topics.len() as u32).collect(),
         begin_us: BEGIN_US + draw.between(0, (heal_us - BEGIN_US) / 2),
-        committing: if auto { draw.one_of(&committing) } else { draw.one_of(&committing[1..]) },
+        committing,
         commits: draw.one_of(&[50, 300, 1000]),
         many: draw.one_of(&[0, 500, 1000]),
-        seeks: if assigns_with_offsets { 0 } else { draw.one_of(&[0, 0, 20]) },
+        seeks: if seeks { draw.one_of(&[0, 20]) } else { 0 },
         pauses: draw.one_of(&[0, 0, 20]),
         stalls: if rough { draw.one_of(&[0, 0, 10]) } else { 0 },
         pause_us: draw.one_of(&[500, 20_000, 200_000]).min(poll_us / 8),
         callback_us: draw.one_of(&[0, 0, 10_000, 300_000]).min(poll_us / 4),
         assigns_with_offsets,
-        commits_in_revoke: draw.chance(300),
+        commits_in_revoke,
         leaves_us: None,
         killed_us: None,
     }
