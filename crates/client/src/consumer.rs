@@ -309,12 +309,3 @@ impl Consumer {
         }
     }
 }
-
-impl Drop for Consumer {
-    /// Nobody waits, but a group is left all the same, as in the original: others need not wait until its session is over.
-    fn drop(&mut self) {
-        if self.handle.is_ours() {
-            self.abandon();
-        }
-    }
-}

@@ -19,8 +19,6 @@ use crate::runtime::Runtime;
 pub(crate) struct Handle<S: Side> {
     pub(crate) shared: Arc<Shared<S>>,
     generation: u32,
-    /// Dropping the handle ends the client.
-    pub(crate) ends: bool,
 }
 
 /// A seed that differs with every client and process, for the machine's jitter.
@@ -39,13 +37,13 @@ impl<S: Side> Handle<S> {
         let runtime = Runtime::shared()?;
         let shared = Shared::new(side, notices);
         start(&runtime, &shared, machine, settings);
-        Ok(Self { shared, generation: fork::generation(), ends: true })
+        Ok(Self { shared, generation: fork::generation() })
     }
 
     /// A handle of a client that a test made.
     #[cfg(test)]
     pub(crate) fn of(shared: Arc<Shared<S>>) -> Self {
-        Self { shared, generation: fork::generation(), ends: true }
+        Self { shared, generation: fork::generation() }
     }
 
     /// Whether this process made the client. In a forked child nothing of it may be touched.
@@ -117,9 +115,7 @@ impl<S: Side> Handle<S> {
 impl<S: Side> Drop for Handle<S> {
     fn drop(&mut self) {
         if self.is_ours() {
-            if self.ends {
-                self.shared.command(Command::Close);
-            }
+            self.shared.command(Command::Close);
         } else {
             // One hold too many: the parent's client is never dropped in this process.
             std::mem::forget(self.shared.clone());

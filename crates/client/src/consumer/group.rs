@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ottla_machines::client::{Command, Reply};
-use ottla_machines::consumer::{Assigned, Displaced, FetchBuffer, PreparedAssignment, StartOffset, Unfit};
+use ottla_machines::consumer::{Assigned, Displaced, PreparedAssignment, StartOffset, Unfit};
 use ottla_machines::error::{Error, Kind};
 use ottla_machines::group::{GroupMetadata, OffsetAnswer, Rebalance, RebalanceKind, StoredOffset};
 
@@ -19,9 +19,6 @@ use crate::pending::Pending;
 
 /// As long as anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(3600 * 24 * 365);
-
-/// How long a consumer that nobody holds any more takes to leave its group.
-const ABANDON: Duration = Duration::from_secs(5);
 
 impl Consumer {
     /// Makes it a member of its group for these topics, instead of those of before; a name that begins with `^` is a pattern.
@@ -133,17 +130,6 @@ impl Consumer {
             shared.side.left.store(true, Ordering::SeqCst);
             shared.side.records.wake_all();
         });
-    }
-
-    /// Leaves the group as [`Consumer::leave`] does, without a caller who serves notices or waits, and ends the client then.
-    pub(super) fn abandon(&mut self) {
-        self.handle.ends = false;
-        let displaced = self.changed(FetchBuffer::unassign);
-        self.displaced(displaced);
-        let shared = Arc::clone(&self.handle.shared);
-        let deadline_us = clock::mono_us(Instant::now() + ABANDON);
-        let answered = move |_| shared.command(Command::Close);
-        self.handle.shared.request(|request| Command::Abandon { request, deadline_us }, Box::new(answered));
     }
 
     /// Waits until what [`Consumer::leave`] began is over, a notice wants to be taken or `deadline` has passed; whether it

@@ -27,8 +27,6 @@ pub enum Command {
     /// Give up what is assigned, commit, leave the group; answered by [`Reply::Done`], at the deadline at the latest. What
     /// is assigned is revoked by an [`Event::Rebalance`] first, which the application acknowledges as ever.
     Leave { request: RequestId, deadline_us: u64 },
-    /// As [`Command::Leave`], where the application is gone: it is told nothing more, and nothing waits for it.
-    Abandon { request: RequestId, deadline_us: u64 },
     /// Commit these offsets. With a request the answer is [`Reply::Offsets`]; every commit is told by
     /// [`Event::OffsetsCommitted`].
     Commit { request: Option<RequestId>, offsets: Vec<StoredOffset>, deadline_us: u64 },

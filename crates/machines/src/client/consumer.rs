@@ -56,7 +56,6 @@ impl ConsumerRole {
             }
             Command::Acknowledge { epoch } => self.membership.acknowledge(now, epoch),
             Command::Leave { request, deadline_us } => self.membership.leave(request, deadline_us),
-            Command::Abandon { request, deadline_us } => self.membership.abandon(request, deadline_us),
             Command::Commit { request, offsets, deadline_us } => {
                 self.commits.commit(now, request, offsets, deadline_us, outbox);
             }

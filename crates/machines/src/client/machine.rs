@@ -264,7 +264,6 @@ fn refuse(command: &Command, outbox: &mut Outbox) {
     let request = match command {
         Command::Subscribe { request, .. }
         | Command::Leave { request, .. }
-        | Command::Abandon { request, .. }
         | Command::Committed { request, .. }
         | Command::GroupMetadata { request } => Some(*request),
         Command::Commit { request, .. } => *request,

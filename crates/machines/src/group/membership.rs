@@ -68,8 +68,6 @@ pub struct Membership {
     leaves: Vec<Leave>,
     /// The client is being closed: it joins no more.
     closing: bool,
-    /// There is no application any more that could acknowledge anything.
-    abandoned: bool,
     /// It must not join any more (KIP-345: fenced).
     fatal: Option<Error>,
 }
@@ -90,7 +88,6 @@ impl Membership {
             settle_until_us: 0,
             leaves: Vec::new(),
             closing: false,
-            abandoned: false,
             fatal: None,
         }
     }
@@ -149,12 +146,6 @@ impl Membership {
         self.leaves.push(Leave { request, deadline_us });
     }
 
-    /// As [`Membership::leave`], without an application that lets go.
-    pub fn abandon(&mut self, request: RequestId, deadline_us: u64) {
-        self.abandoned = true;
-        self.leave(request, deadline_us);
-    }
-
     fn enter(&mut self, input: Input) {
         self.standing = self.standing.next(input);
     }
@@ -167,9 +158,6 @@ impl Membership {
         for _ in 0..8 {
             self.protocol.advance(now, around);
             let mut moved = false;
-            if self.abandoned {
-                self.acknowledge(now, self.epoch);
-            }
             while let Some(news) = self.protocol.take_news() {
                 moved = true;
                 self.take_in(news, around);
@@ -294,9 +282,6 @@ impl Membership {
 
     fn tell(&mut self, kind: RebalanceKind, partitions: Vec<(Arc<str>, i32)>, outbox: &mut Outbox) {
         self.epoch += 1;
-        if self.abandoned {
-            return;
-        }
         let rebalance = Rebalance { epoch: self.epoch, kind, incremental: false, partitions };
         outbox.output(Output::Event(Event::Rebalance(rebalance)));
     }

@@ -161,31 +161,6 @@ fn a_commit_goes_out_and_is_answered_while_a_join_is_parked() {
     assert!(group.reply(request).is_some() && group.sent(ApiKey::JoinGroup));
 }
 
-/// As when the last reference to a consumer is gone.
-#[test]
-fn one_that_is_abandoned_leaves_without_its_application() {
-    let abandon = |group: &mut Group| {
-        let deadline_us = group.scenario.now.mono_us + 5 * SECOND;
-        group.command(|request| Command::Abandon { request, deadline_us })
-    };
-    let mut unacknowledged = Group::new();
-    unacknowledged.subscribe(&["t"]);
-    unacknowledged.join_alone(1);
-    for mut group in [Group::steady(), unacknowledged] {
-        let told = group.epochs().len();
-        commit(&mut group);
-        let request = abandon(&mut group);
-        assert!(!group.sent(ApiKey::LeaveGroup), "its last commit comes first");
-        committed(&mut group);
-        group.left(0);
-        assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
-        assert_eq!(group.epochs().len(), told, "nobody is told");
-    }
-    let mut outside = Group::new();
-    let request = abandon(&mut outside);
-    assert_eq!(outside.reply(request), Some(Ok("done".to_owned())), "at once");
-}
-
 /// A consumer that assigned by hand commits when it is closed, and the client ends once it has left.
 #[test]
 fn one_that_is_no_member_has_left_once_its_commits_are_over() {
