@@ -252,7 +252,8 @@ impl Membership {
             }
             Standing::Steady if !wanted || self.disturbed.is_some() => {
                 let lost = self.disturbed.take() == Some(Disturbance::Lost);
-                self.settle_until_us = now.mono_us.saturating_add(self.rebalance_timeout_us).saturating_sub(MARGIN_US);
+                let settle_us = self.rebalance_timeout_us.saturating_sub(MARGIN_US.min(self.rebalance_timeout_us / 2));
+                self.settle_until_us = now.mono_us.saturating_add(settle_us);
                 self.enter(Input::Revoke);
                 let kind = if lost { RebalanceKind::Lost } else { RebalanceKind::Revoke };
                 self.tell(kind, self.assigned.clone(), around.outbox);
