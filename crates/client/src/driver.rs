@@ -426,7 +426,7 @@ impl<S: Side> Driver<S> {
             }
             Event::Log { level, facility, text } => self.shared.notices.log(now, level, facility, text),
             Event::Rebalance(rebalance) => self.shared.notices.queue(Notice::Rebalance(rebalance)),
-            Event::OffsetsCommitted(committed) => self.shared.notices.queue(Notice::OffsetsCommitted(committed)),
+            Event::OffsetsCommitted(committed) => self.shared.notices.committed(committed),
             Event::ConsumerError(error) => self.shared.notices.queue(Notice::ConsumerError(error)),
             Event::Stopped => {
                 self.stopped = true;

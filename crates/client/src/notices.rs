@@ -33,7 +33,7 @@ pub enum Notice {
     },
     /// Partitions are assigned, revoked or lost. Never dropped.
     Rebalance(Rebalance),
-    /// What became of a commit. Never dropped.
+    /// What became of a commit. Never dropped where it is asked for.
     OffsetsCommitted(OffsetsCommitted),
     /// What `poll` returns as an event. Never dropped.
     ConsumerError(ConsumerError),
@@ -55,6 +55,8 @@ pub struct NoticeOptions {
     pub queue_errors: bool,
     /// Log lines queue for the application's logger, instead of stderr.
     pub queue_logs: bool,
+    /// What became of commits queues for `on_commit`; else it is dropped.
+    pub queue_commits: bool,
     /// Log lines of a higher number are dropped (`log_level`); `None` is 6.
     pub log_level: Option<u8>,
 }
@@ -92,6 +94,11 @@ impl Notices {
     /// An error for `error_cb`; whether it was queued.
     pub(crate) fn error(&self, error: Error) -> bool {
         self.options.queue_errors && self.queue(Notice::Error(error))
+    }
+
+    /// What became of a commit; whether it was queued.
+    pub(crate) fn committed(&self, committed: OffsetsCommitted) -> bool {
+        self.options.queue_commits && self.queue(Notice::OffsetsCommitted(committed))
     }
 
     /// A line of the log; whether it was queued.

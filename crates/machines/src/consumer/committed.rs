@@ -2,7 +2,7 @@
 //!
 //! A lookup is asked again until the coordinator knows, or its time is over; a start has no time of its own, so it waits for
 //! the coordinator as long as it takes. What a start makes of it is the fetcher's.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
@@ -99,9 +99,25 @@ impl Lookups {
                 |StartWanted { epoch, topic, partition }| StartFound { epoch, topic, partition, result: Ok(None) };
             return self.found.extend(wanted.into_iter().map(none));
         }
+        self.supersede(&wanted);
         let epochs = wanted.iter().map(|start| start.epoch).collect();
         let partitions = wanted.into_iter().map(|start| (start.topic, start.partition)).collect();
         self.ask(Asker::Starts { epochs }, partitions);
+    }
+
+    /// Partitions that start anew are not asked for by their older starts any more, as far as those were not sent.
+    fn supersede(&mut self, wanted: &[StartWanted]) {
+        let anew: BTreeSet<(&str, i32)> = wanted.iter().map(|start| (&*start.topic, start.partition)).collect();
+        self.open.retain(|_, lookup| {
+            let Asker::Starts { epochs } = &mut lookup.asker else { return true };
+            if lookup.in_flight {
+                return true;
+            }
+            let starts = lookup.partitions.drain(..).zip(epochs.drain(..));
+            (lookup.partitions, *epochs) =
+                starts.filter(|((topic, partition), _)| !anew.contains(&(&**topic, *partition))).unzip();
+            !lookup.partitions.is_empty()
+        });
     }
 
     fn ask(&mut self, asker: Asker, partitions: Vec<(Arc<str>, i32)>) {

@@ -137,6 +137,7 @@ impl Given {
             name: format!("{client_id}#{kind}-{number}"),
             queue_errors: self.error.is_some(),
             queue_logs: self.logger.is_some(),
+            queue_commits: self.delivery.is_some(),
             log_level: self.log_level,
         };
         let bound = |object: Option<Py<PyAny>>| object.map(|object| object.into_bound(py));

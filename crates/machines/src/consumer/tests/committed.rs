@@ -123,3 +123,17 @@ fn a_start_waits_for_what_is_still_to_be_committed_of_its_partition_alone() {
     world.assign(&[("t", 0, StartOffset::Stored)]);
     assert_eq!((world.commits_asked(), lookups(&world)), (1, 1));
 }
+
+#[test]
+fn a_start_that_is_made_anew_is_asked_for_once() {
+    let mut world = World::new(&[]);
+    world.hold_lookups = true;
+    world.down.insert(world.coordinated_by);
+    for _ in 0..5 {
+        world.assign(&[("t", 0, StartOffset::Stored), ("t", 1, StartOffset::Stored)]);
+    }
+    world.down.clear();
+    world.pass(30_000);
+    let lookups = world.asked.iter().filter(|asked| matches!(asked.question, Question::Lookup(_))).count();
+    assert_eq!(lookups, 1);
+}
