@@ -11,6 +11,7 @@ use ottla_protocol::frame::{PREFIX_LEN, frame_length};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 use super::server::Told;
 use crate::frame::{Frame, Segment};
@@ -20,6 +21,8 @@ use crate::machine::ConnectionId;
 pub(super) const SCRATCH: usize = 64 << 10;
 /// What a connection keeps of it while nothing is under way.
 const KEPT: usize = 4 << 10;
+/// Read in one turn: then others have theirs, however much there is (E4's rule, on the broker's side).
+const TURN: usize = 256 << 10;
 /// Pieces written by one call.
 const SLICES: usize = 256;
 
@@ -130,7 +133,8 @@ impl Peer {
         }
     }
 
-    /// Reads until a frame is whole.
+    /// Reads until a frame is whole; gives way to others after a turn's bytes, for a socket that is never empty would keep
+    /// the thread to itself.
     ///
     /// # Errors
     /// The stream ended or broke, or a length cannot be a frame's: the connection is over.
@@ -145,9 +149,17 @@ impl Peer {
                 return Ok(frame);
             }
             self.stream.socket.readable().await?;
-            match incoming.read(&self.stream.socket, &mut scratch.borrow_mut()) {
+            // Given back before anything is waited for: all connections share it.
+            let read = incoming.read(&self.stream.socket, &mut scratch.borrow_mut());
+            match read {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
+                Ok(count) => {
+                    incoming.turn += count;
+                    if incoming.turn >= TURN {
+                        incoming.turn = 0;
+                        yield_now().await;
+                    }
+                }
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(error) => return Err(error),
             }
@@ -164,6 +176,8 @@ pub(super) struct Incoming {
     taken: usize,
     /// A frame under way, and its whole length.
     frame: Option<(Vec<u8>, usize)>,
+    /// Bytes that were read in this turn.
+    turn: usize,
 }
 
 impl Incoming {

@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::fetch::{FetchRequest, FetchResponse};
 use ottla_protocol::messages::metadata::{MetadataRequest, MetadataResponse};
-use ottla_protocol::messages::produce::ProduceResponse;
+use ottla_protocol::messages::produce::{ProduceRequest, ProduceResponse};
 use ottla_protocol::primitives::{Message, Records, Request, Uuid};
 
 use super::{ServeOptions, Server};
@@ -200,4 +201,39 @@ fn it_listens_to_strangers_only_when_told_to() {
     assert!(Server::start(Settings::default(), options).is_ok());
     let too_few = ServeOptions { ports: Some(Vec::new()), ..ServeOptions::default() };
     assert!(Server::start(Settings::default(), too_few).is_err());
+}
+
+#[test]
+fn a_connection_that_never_pauses_does_not_keep_others_waiting() {
+    let server = start(1);
+    let address = server.addresses()[0];
+    // Requests that have no answers, and cost the server more than the sender.
+    let one = frame(9, &ProduceRequest { acks: 0, timeout_ms: 1000, ..ProduceRequest::default() });
+    let mut flood = Vec::new();
+    while flood.len() < 1 << 20 {
+        flood.extend_from_slice(&(one.as_slice().len() as i32).to_be_bytes());
+        flood.extend_from_slice(one.as_slice());
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = Client::new(address);
+            while !stop.load(Ordering::Relaxed) {
+                client.0.write_all(&flood).unwrap();
+            }
+        });
+        let mut client = Client::new(address);
+        client.0.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        for _ in 0..20 {
+            let mut length = [0; 4];
+            client.send(12, &MetadataRequest { topics: None, ..MetadataRequest::default() });
+            let answered = client.0.read_exact(&mut length);
+            if answered.is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            answered.expect("another connection is answered within ten seconds");
+            client.0.read_exact(&mut vec![0; i32::from_be_bytes(length) as usize]).unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
 }
