@@ -34,6 +34,9 @@ pub fn choose(partitioner: Partitioner, key: Option<&[u8]>, count: u32) -> Choic
     }
 }
 
+/// The partition that a record asks for which leaves the choice to the partitioner.
+const ANY: i32 = -1;
+
 /// The partition of a record among `count` (at least 1): the one that it asks for, which may not exist; its key's; or what
 /// `any` says.
 #[inline(always)]
@@ -44,12 +47,13 @@ pub fn partition(
     count: u32,
     any: impl FnOnce() -> u32,
 ) -> u32 {
-    match u32::try_from(asked) {
-        Ok(partition) => partition,
-        Err(_) => match choose(partitioner, key, count) {
-            Choice::Partition(partition) => partition,
-            Choice::Any => any(),
-        },
+    if asked != ANY {
+        // What is less than that is a partition that no topic has.
+        return asked.cast_unsigned();
+    }
+    match choose(partitioner, key, count) {
+        Choice::Partition(partition) => partition,
+        Choice::Any => any(),
     }
 }
 

@@ -155,7 +155,9 @@ def an_unknown_partition_of_a_known_topic(setup: Setup) -> object:
     producer = setup.producer()
     producer.produce(setup.topic, "v")
     producer.flush(PATIENCE)
-    return attempt(lambda: producer.produce(setup.topic, "v", partition=99)), len(producer)
+    beyond = attempt(lambda: producer.produce(setup.topic, "v", partition=99))
+    below = attempt(lambda: producer.produce(setup.topic, "v", partition=-2))
+    return beyond, below, len(producer)
 
 
 def an_unknown_partition_of_a_new_topic(setup: Setup) -> object:

@@ -51,7 +51,9 @@ fn too_large_unknown_and_closed_are_refused() {
     let mut scene = warm(&producer_settings());
     let large = vec![0; 1_000_000];
     assert!(matches!(scene.append(&Scene::record(0, &large), None), Err(Refused::TooLarge { limit: 1_000_000, .. })));
-    assert_eq!(scene.append(&Scene::record(2, b"x"), None), Err(Refused::UnknownPartition));
+    for partition in [2, -2, i32::MIN] {
+        assert_eq!(scene.append(&Scene::record(partition, b"x"), None), Err(Refused::UnknownPartition));
+    }
     scene.shared.close();
     assert_eq!(scene.append(&Scene::record(0, b"x"), None), Err(Refused::Closed));
 }
