@@ -223,7 +223,7 @@ def test_an_interrupted_consume_loses_nothing(kafka: Cluster, topic: str) -> Non
             producer.produce(sys.argv[2], str(number), partition=0)
         producer.flush()
         config = {"bootstrap.servers": sys.argv[1], "group.id": "g", "auto.offset.reset": "earliest"}
-        consumer, place = Consumer(config), TopicPartition(sys.argv[2], 0)
+        consumer, place = Consumer(config), TopicPartition(sys.argv[2], 0, 0)
         consumer.assign([place])
 
         def interrupted():
