@@ -14,7 +14,7 @@ use ottla_protocol::primitives::Uuid;
 use super::committed::Lookups;
 use super::fetch_buffer::FetchBuffer;
 use super::fetcher::{StartFound, StartWanted};
-use super::offset_requests::{self, LAST_WITH_NAMES};
+use super::offset_requests;
 use super::positions::OFFSET_INVALID;
 use crate::client::{Event, Outbox, Reply, RequestId};
 use crate::config::ConsumerSettings;
@@ -264,21 +264,13 @@ impl Commits {
                 }
             }
         }
-        let ids = if self.by_name || version <= LAST_WITH_NAMES {
-            None
-        } else {
-            offset_requests::topic_ids(metadata, merged.keys().map(|(topic, _)| *topic))
-        };
-        let version = match ids {
-            Some(_) => Some(version),
-            None => network.version_up_to(connection, ApiKey::OffsetCommit, LAST_WITH_NAMES),
-        };
-        let Some(version) = version else {
+        let (api, topics) = ((ApiKey::OffsetCommit, version), merged.keys().map(|(topic, _)| *topic));
+        let spoken = offset_requests::speakable(network, connection, api, self.by_name, metadata, topics);
+        let Some((version, ids)) = spoken else {
             // A broker that wants ids alone: they come with the topics' metadata.
             metadata.request_update(now);
             return;
         };
-        let ids = ids.unwrap_or_default();
         let offsets = merged.values().copied();
         let request = offset_requests::commit(&self.group_id, member, offsets, &ids, version);
         self.next_tag += 1;

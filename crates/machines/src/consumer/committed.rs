@@ -11,7 +11,7 @@ use ottla_protocol::error_codes::ErrorCode;
 use ottla_protocol::primitives::Uuid;
 
 use super::fetcher::{StartFound, StartWanted};
-use super::offset_requests::{self, Fetched, LAST_WITH_NAMES};
+use super::offset_requests::{self, Fetched};
 use super::positions::OFFSET_INVALID;
 use crate::client::{Outbox, Reply, RequestId};
 use crate::config::{ConsumerSettings, Isolation};
@@ -164,20 +164,13 @@ impl Lookups {
             let Some(version) = network.version(connection, ApiKey::OffsetFetch) else {
                 return network.distrust(now, connection, "no version of OffsetFetch that this client speaks");
             };
-            let ids = if self.by_name || version <= LAST_WITH_NAMES {
-                None
-            } else {
-                offset_requests::topic_ids(metadata, lookup.partitions.iter().map(|(topic, _)| topic))
-            };
-            let version = match ids {
-                Some(_) => Some(version),
-                None => network.version_up_to(connection, ApiKey::OffsetFetch, LAST_WITH_NAMES),
-            };
-            let Some(version) = version else {
+            let (api, topics) = ((ApiKey::OffsetFetch, version), lookup.partitions.iter().map(|(topic, _)| topic));
+            let spoken = offset_requests::speakable(network, connection, api, self.by_name, metadata, topics);
+            let Some((version, ids)) = spoken else {
                 metadata.request_update(now);
                 continue;
             };
-            lookup.ids = ids.unwrap_or_default();
+            lookup.ids = ids;
             let request = offset_requests::fetch(&self.group_id, &lookup.partitions, &lookup.ids, self.stable, version);
             match network.request(now, connection, version, &request, Tag::OffsetFetch(*tag), self.timeout_us, &[]) {
                 Ok(()) => lookup.in_flight = true,

@@ -2,6 +2,7 @@
 //! partition. When to ask, and what to do about errors, is left to `commits` and `committed`.
 use std::sync::Arc;
 
+use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
 };
@@ -11,13 +12,14 @@ use ottla_protocol::messages::offset_fetch::{
 use ottla_protocol::primitives::{Message, Reader, Uuid};
 
 use super::positions::OFFSET_INVALID;
-use crate::connection::Response;
+use crate::connection::{Network, Response};
 use crate::error::Error;
 use crate::group::{Member, OffsetAnswer, StoredOffset};
+use crate::machine::ConnectionId;
 use crate::metadata::Metadata;
 
 /// From these versions on topics are named by their ids alone (KIP-848).
-pub(crate) const LAST_WITH_NAMES: i16 = 9;
+const LAST_WITH_NAMES: i16 = 9;
 /// From this version on a request is for several groups (KIP-709).
 const GROUPS: i16 = 8;
 /// From this version on a broker can be asked to wait for transactions that are about to commit offsets (KIP-447).
@@ -25,12 +27,29 @@ const STABLE: i16 = 7;
 /// From this version on a member says under which static name it is known (KIP-345).
 const INSTANCES: i16 = 7;
 
-/// The ids of topics, if all of them are known: only then can they be spoken of by ids.
-pub(crate) fn topic_ids<'a>(
+/// Ids of topics with their names.
+type TopicIds = Vec<(Uuid, Arc<str>)>;
+
+/// The version to ask with, given the highest one that both speak, and the topics' ids where it names them by those: the
+/// last version with names where an id is not known or `by_name` is demanded. `None` while the broker wants ids alone.
+pub(crate) fn speakable<'a>(
+    network: &Network,
+    connection: ConnectionId,
+    (api, highest): (ApiKey, i16),
+    by_name: bool,
     metadata: &Metadata,
     topics: impl Iterator<Item = &'a Arc<str>>,
-) -> Option<Vec<(Uuid, Arc<str>)>> {
-    let mut ids: Vec<(Uuid, Arc<str>)> = Vec::new();
+) -> Option<(i16, TopicIds)> {
+    let ids = if by_name || highest <= LAST_WITH_NAMES { None } else { topic_ids(metadata, topics) };
+    match ids {
+        Some(ids) => Some((highest, ids)),
+        None => network.version_up_to(connection, api, LAST_WITH_NAMES).map(|version| (version, Vec::new())),
+    }
+}
+
+/// The ids of topics, if all of them are known: only then can they be spoken of by ids.
+fn topic_ids<'a>(metadata: &Metadata, topics: impl Iterator<Item = &'a Arc<str>>) -> Option<TopicIds> {
+    let mut ids = TopicIds::new();
     for topic in topics {
         if ids.last().is_some_and(|(_, name)| name == topic) {
             continue;
