@@ -143,6 +143,21 @@ pub(crate) fn draw_chaos(draw: &mut Draw, plan: &Plan) -> Vec<(u64, Chaos)> {
     all
 }
 
+/// A broker that does not know a fetch session, or counts it otherwise. Drawn by itself, so that each seed keeps the rest of
+/// its plan.
+pub(crate) fn draw_session_fault(draw: &mut Draw, plan: &Plan) -> Option<(u64, Chaos)> {
+    const FETCH_SESSION_ID_NOT_FOUND: i16 = 70;
+    const INVALID_FETCH_SESSION_EPOCH: i16 = 71;
+    if !matches!(plan.mood, Mood::Faulty | Mood::Wild) || !draw.chance(400) {
+        return None;
+    }
+    let code = draw.one_of(&[FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH]);
+    let (from_us, _) = window(draw, plan.heal_us);
+    let action = Action::Error { code, level: Level::Top };
+    let fault = armed(draw, u64::from(plan.brokers), Some(ApiKey::Fetch), action);
+    Some((from_us, Chaos::Arm { fault }))
+}
+
 /// An answer that a healthy broker may give too: whoever gets it tries again.
 fn draw_fault(draw: &mut Draw) -> (Option<ApiKey>, Action) {
     const NOT_LEADER_OR_FOLLOWER: i16 = 6;

@@ -81,8 +81,18 @@ fn draw_member(
         callback_us: draw.one_of(&[0, 0, 10_000, 300_000]).min(poll_us / 4),
         assigns_with_offsets,
         commits_in_revoke,
+        commits_given: false,
+        polls_in_revoke: 0,
         leaves_us: None,
         killed_us: None,
+    }
+}
+
+/// What callbacks do that take partitions away. Drawn by itself, so that each seed keeps the rest of its plan.
+pub(crate) fn draw_callbacks(draw: &mut Draw, members: &mut [MemberPlan]) {
+    for member in members {
+        member.polls_in_revoke = draw.one_of(&[0, 0, 0, 1, 4]);
+        member.commits_given = draw.chance(500);
     }
 }
 

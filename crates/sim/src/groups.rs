@@ -37,6 +37,8 @@ pub(crate) struct GroupLedger {
     holds: BTreeMap<usize, BTreeSet<Place>>,
     /// The most that each client may commit: behind what it was given, or stored.
     allowed: BTreeMap<(usize, Place), i64>,
+    /// What each client lost, from the begin of that callback until it is assigned again: others may have gone on.
+    lost: BTreeSet<(usize, Place)>,
     /// What is committed.
     committed: BTreeMap<(String, Place), i64>,
     /// A commit reached a broker since the offsets were last looked at.
@@ -107,6 +109,10 @@ impl GroupLedger {
             };
             for partition in &topic.partitions {
                 let place = (number, partition.partition_index);
+                if self.lost.contains(&(client, place)) {
+                    let words = format!("client {client} commits {} of {place:?}", partition.committed_offset);
+                    return Err(("what is lost is not committed any more", words));
+                }
                 let allowed = self.allowed.get(&(client, place)).copied().unwrap_or(-1);
                 if partition.committed_offset > allowed {
                     let words = format!(
@@ -154,12 +160,22 @@ impl GroupLedger {
 
     /// An application assigned these; it begins behind what is committed, which it may commit again.
     pub(crate) fn assigned(&mut self, client: usize, places: impl Iterator<Item = Place>) {
-        self.holds.insert(client, places.collect());
+        let places: BTreeSet<Place> = places.collect();
+        for place in &places {
+            self.lost.remove(&(client, *place));
+        }
+        self.holds.insert(client, places);
     }
 
     /// The revoke callback of an application begins, or its process ends.
     pub(crate) fn revoked(&mut self, client: usize) {
         self.holds.remove(&client);
+    }
+
+    /// The callback of an application begins that tells it that its partitions are lost.
+    pub(crate) fn lost(&mut self, client: usize) {
+        let held = self.holds.remove(&client).unwrap_or_default();
+        self.lost.extend(held.into_iter().map(|place| (client, place)));
     }
 
     /// Whether an application has taken an assignment, be it empty.

@@ -6,7 +6,8 @@
 //! * [`plan`]: what a seed stands for. [`draw`]: where every choice comes from. [`trace`]: what happened, hashed.
 //! * [`world`]: who is there, and the loop over [`agenda`]'s events; `phases`: from the first event to the audit.
 //! * [`network`]: connections between clients and brokers. [`chaos`]: what goes wrong when.
-//! * [`driver`]: one client machine, driven as `ottla`'s driver does. `producer`, `reader`, `member`: applications.
+//! * [`driver`]: one client machine, driven as `ottla`'s driver does. `producer`, `reader`, `member`: applications;
+//!   `taking`: what readers and members take.
 //! * `group_plan`, `serving`, [`groups`]: groups in the plan, in an application's thread, in the model.
 //! * [`ledger`]: the model beside the world, which knows what may happen; `audit`: what the logs say in the end; `probe`:
 //!   reading them without a client.
@@ -29,6 +30,7 @@ mod reader;
 pub mod run;
 mod serving;
 mod stage;
+mod taking;
 mod trace;
 mod transactions;
 mod world;

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use ottla_machines::client::{Command, Event, Reply, RequestId};
 use ottla_machines::config::{ConsumerSettings, Isolation};
-use ottla_machines::consumer::{FetchBuffer, RecordRun, Scratch, StartOffset, Take};
-use ottla_machines::error::{Error, Kind};
-use ottla_machines::group::{OffsetAnswer, Rebalance, StoredOffset};
+use ottla_machines::consumer::{FetchBuffer, StartOffset};
+use ottla_machines::error::Error;
+use ottla_machines::group::{OffsetAnswer, Rebalance, RebalanceKind, StoredOffset};
 use ottla_machines::machine::Input;
 
 use crate::agenda::Happening;
 use crate::driver::{Driver, Shared, Stir};
-use crate::ledger::{Given, Place, read_value};
+use crate::ledger::{Given, Place};
 use crate::stage::Stage;
+use crate::taking::Taking;
 
 /// How a member commits beside what the client commits by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +47,21 @@ pub(crate) struct MemberPlan {
     pub(crate) callback_us: u64,
     /// The callback asks for the committed offsets and assigns with them.
     pub(crate) assigns_with_offsets: bool,
-    /// The callback commits before it gives up.
+    /// The callback commits before it gives up, as does one for partitions that are lost.
     pub(crate) commits_in_revoke: bool,
+    /// It then names what it was given; else it commits what is stored.
+    pub(crate) commits_given: bool,
+    /// How often that callback polls before.
+    pub(crate) polls_in_revoke: u32,
     /// It leaves in good order at this time, or its process ends.
     pub(crate) leaves_us: Option<u64>,
     pub(crate) killed_us: Option<u64>,
 }
 
 impl MemberPlan {
-    /// Whether nothing but polls and short pauses takes its time: it is never too late.
+    /// Whether nothing but short pauses takes its time between polls, for which callbacks do not count: it is never too late.
     pub(crate) fn is_prompt(&self) -> bool {
-        let waits = self.committing != Committing::Never || self.assigns_with_offsets || self.commits_in_revoke;
-        self.stalls == 0 && self.callback_us == 0 && !waits
+        self.stalls == 0 && self.committing == Committing::Never
     }
 }
 
@@ -90,17 +94,14 @@ pub(crate) enum Purpose {
 /// See the module.
 pub(crate) struct MemberApp {
     pub(crate) plan: MemberPlan,
-    pub(crate) topics: Vec<(Arc<str>, i32)>,
+    pub(crate) taking: Taking,
     pub(crate) doing: Doing,
     /// What is read of each assigned partition: the span.
     pub(crate) reading: BTreeMap<Place, usize>,
     /// What was taken last of each partition, to be stored by an application that stores offsets itself.
     pub(crate) seen: BTreeMap<Place, i64>,
-    scratch: Scratch,
-    run: RecordRun,
     /// Taken by a call that has not returned yet.
     unreturned: Vec<(Place, Given)>,
-    pub(crate) paused: Vec<Place>,
     step_us: Option<u64>,
     next_request: RequestId,
     subscribed: bool,
@@ -108,6 +109,8 @@ pub(crate) struct MemberApp {
     /// A close waits for this while it serves a callback.
     pub(crate) leave_request: Option<RequestId>,
     pub(crate) left: bool,
+    /// Polls that the callback which runs still makes.
+    pub(crate) polls_left: u32,
     pub(crate) calm: bool,
 }
 
@@ -115,27 +118,20 @@ impl MemberApp {
     pub(crate) fn new(plan: MemberPlan, topics: Vec<(Arc<str>, i32)>) -> Self {
         Self {
             plan,
-            topics,
+            taking: Taking::new(topics),
             doing: Doing::Acting,
             reading: BTreeMap::new(),
             seen: BTreeMap::new(),
-            scratch: Scratch::new(),
-            run: RecordRun::new(),
             unreturned: Vec::new(),
-            paused: Vec::new(),
             step_us: None,
             next_request: 1,
             subscribed: false,
             leaving: false,
             leave_request: None,
             left: false,
+            polls_left: 0,
             calm: false,
         }
-    }
-
-    pub(crate) fn place_of(&self, topic: &str, partition: i32) -> Option<Place> {
-        let number = self.topics.iter().position(|(name, _)| **name == *topic)?;
-        Some((number as u32, partition))
     }
 
     pub(crate) fn read_committed(&self) -> bool {
@@ -183,9 +179,7 @@ impl MemberApp {
     pub(crate) fn calm_down(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
         self.calm = true;
         let Shared::Consumer(buffer) = &mut driver.shared else { return };
-        for (topic, partition) in std::mem::take(&mut self.paused) {
-            buffer.resume(&self.topics[topic as usize].0, partition);
-        }
+        self.taking.resume_all(buffer);
         if buffer.take_wake() {
             driver.wake(client, stage);
         }
@@ -236,6 +230,11 @@ impl MemberApp {
                 self.assign_at(client, driver, &rebalance, &offsets, stage);
             }
             (Purpose::Start(rebalance), _) => self.assign_at(client, driver, &rebalance, &[], stage),
+            (Purpose::LastCommit(rebalance), Ok(_)) if rebalance.kind == RebalanceKind::Lost => {
+                stage
+                    .ledger
+                    .broken("what is lost is not committed any more", format!("client {client}: {rebalance:?}"));
+            }
             (Purpose::LastCommit(rebalance), _) => self.give_up(client, driver, &rebalance, stage),
             (Purpose::Commit, _) => {}
             (Purpose::Leave, _) => return self.end(client, driver, stage),
@@ -263,7 +262,7 @@ impl MemberApp {
             }
             Doing::Calling(rebalance) => {
                 self.called_back(client, driver, rebalance, stage);
-                if self.doing != Doing::Gone {
+                if !matches!(self.doing, Doing::Gone | Doing::Calling(_)) {
                     self.soon(client, 50, stage);
                 }
             }
@@ -281,7 +280,7 @@ impl MemberApp {
     /// What a poll, or a consume, of the application does.
     fn poll(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
         if !std::mem::replace(&mut self.subscribed, true) {
-            let topics = self.plan.topics.iter().map(|topic| self.topics[*topic as usize].0.clone()).collect();
+            let topics = self.plan.topics.iter().map(|topic| self.taking.name(*topic).clone()).collect();
             self.ask(client, driver, stage, |request, _| Command::Subscribe { request, topics });
         }
         self.returned(client, driver, stage);
@@ -340,57 +339,27 @@ impl MemberApp {
         let Shared::Consumer(buffer) = &mut driver.shared else { return true };
         self.seek_or_pause(client, buffer, stage);
         let empty = if stage.draw.chance(self.plan.many) {
-            self.take_many(client, buffer, stage)
+            // It returns with this step or a later one.
+            let taken = self.taking.many(client, buffer, stage);
+            for (place, given) in taken.records {
+                self.check(client, place, given, stage);
+                self.unreturned.push((place, given));
+            }
+            if stage.draw.chance(700) {
+                self.return_now(client, buffer, stage);
+            }
+            taken.all
         } else {
-            self.take_some(client, buffer, stage)
+            let taken = self.taking.some(client, 20, buffer, stage);
+            for (place, given) in taken.records {
+                self.check(client, place, given, stage);
+                self.given(client, place, given, stage);
+            }
+            taken.all
         };
         self.store(client, buffer, stage);
         if buffer.take_wake() {
             driver.wake(client, stage);
-        }
-        empty
-    }
-
-    fn take_some(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
-        for _ in 0..stage.draw.between(1, 20) {
-            match buffer.take(&mut self.scratch) {
-                Take::Empty => return true,
-                Take::Error(error) => failed(client, &error.error, stage),
-                Take::Record(record) => {
-                    let value = record.value(&self.scratch).and_then(read_value);
-                    let topic = buffer.topic_name(record.topic).cloned().unwrap_or_else(|| "".into());
-                    if let Some((place, given)) =
-                        self.check(client, &topic, record.partition, record.offset, value, stage)
-                    {
-                        self.given(client, place, given, stage);
-                    }
-                }
-            }
-        }
-        false
-    }
-
-    /// One hold of a `consume`, which returns with this step or a later one.
-    fn take_many(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
-        let max = stage.draw.between(1, 100) as usize;
-        let mut run = std::mem::take(&mut self.run);
-        let count = buffer.take_many(max, &mut run);
-        for record in run.records() {
-            let Some(batch) = run.batch(record) else { continue };
-            let topic = buffer.topic_name(batch.topic).cloned().unwrap_or_else(|| "".into());
-            let value = run.value(record).and_then(read_value);
-            let taken = self.check(client, &topic, batch.partition, record.offset, value, stage);
-            self.unreturned.extend(taken);
-        }
-        // Who got all that was asked for has not seen yet that there is no more.
-        let empty = count < max && run.error.is_none();
-        if let Some(error) = run.error.take() {
-            failed(client, &error.error, stage);
-        }
-        run.clear();
-        self.run = run;
-        if stage.draw.chance(700) {
-            self.return_now(client, buffer, stage);
         }
         empty
     }
@@ -412,30 +381,11 @@ impl MemberApp {
     }
 
     /// What a take brought is of a partition that the application holds.
-    fn check(
-        &mut self,
-        client: usize,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-        value: Option<(u32, u32)>,
-        stage: &mut Stage,
-    ) -> Option<(Place, Given)> {
-        let place = self.place_of(topic, partition);
-        stage.note("given", client as u64, offset as u64, || format!("client {client}: {place:?} {offset} {value:?}"));
-        let (Some(place), Some((producer, sequence))) = (place, value) else {
-            let words = format!("client {client} got {offset} of {topic} [{partition}], value {value:?}");
-            stage.ledger.broken("only what is assigned is handed over, as it was produced", words);
-            return None;
-        };
+    pub(crate) fn check(&self, client: usize, place: Place, given: Given, stage: &mut Stage) {
         if !stage.ledger.groups.holds(client, place) {
-            let words = format!("client {client} got {offset} of {place:?}");
+            let words = format!("client {client} got {} of {place:?}", given.offset);
             stage.ledger.broken("nothing of a revoked partition is handed over after its callback began", words);
         }
-        if self.paused.contains(&place) {
-            stage.ledger.broken("nothing of a paused partition is handed over", format!("client {client}: {place:?}"));
-        }
-        Some((place, Given { offset, producer, sequence }))
     }
 
     fn given(&mut self, client: usize, place: Place, given: Given, stage: &mut Stage) {
@@ -455,7 +405,7 @@ impl MemberApp {
             return;
         }
         for (place, offset) in std::mem::take(&mut self.seen) {
-            let (topic, next) = (self.topics[place.0 as usize].0.clone(), offset + 1);
+            let (topic, next) = (self.taking.name(place.0).clone(), offset + 1);
             let mut stored = StoredOffset { topic, partition: place.1, offset: next, leader_epoch: -1, metadata: None };
             if stage.ledger.groups.holds(client, place) && buffer.store(&mut stored).is_ok() {
                 stage.ledger.groups.allow(client, place, next);
@@ -469,7 +419,7 @@ impl MemberApp {
         }
         let chosen = stage.draw.below(self.reading.len());
         let Some(place) = self.reading.keys().nth(chosen).copied() else { return };
-        let topic = self.topics[place.0 as usize].0.clone();
+        let topic = self.taking.name(place.0).clone();
         if stage.draw.chance(self.plan.seeks) {
             let position = buffer.position(&topic, place.1).offset;
             let back = stage.draw.between(0, 5) as i64;
@@ -480,13 +430,10 @@ impl MemberApp {
             }
         }
         if stage.draw.chance(self.plan.pauses) {
-            if self.paused.is_empty() {
-                buffer.pause(&topic, place.1);
-                self.paused.push(place);
+            if self.taking.has_paused() {
+                self.taking.resume_all(buffer);
             } else {
-                for (topic, partition) in std::mem::take(&mut self.paused) {
-                    buffer.resume(&self.topics[topic as usize].0, partition);
-                }
+                self.taking.pause(place, buffer);
             }
         }
     }
@@ -500,12 +447,6 @@ pub(crate) fn stored(driver: &Driver) -> Vec<StoredOffset> {
     }
     offsets.retain(|offset| offset.offset >= 0);
     offsets
-}
-
-fn failed(client: usize, error: &Error, stage: &mut Stage) {
-    if error.kind != Kind::PartitionEof {
-        stage.ledger.broken("no partition fails for what passes", format!("client {client}: {error}"));
-    }
 }
 
 /// The offset that was committed for a partition, where one was.

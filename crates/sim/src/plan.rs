@@ -4,10 +4,10 @@ use std::sync::Arc;
 use ottla_machines::config::confluent::{Config, Role};
 use ottla_machines::config::{ConsumerSettings, ProducerSettings};
 
-use crate::chaos::{Chaos, draw_chaos};
+use crate::chaos::{Chaos, draw_chaos, draw_session_fault};
 use crate::draw::Draw;
 use crate::driver::Disturbance;
-use crate::group_plan::draw_members;
+use crate::group_plan::{draw_callbacks, draw_members};
 use crate::ledger::Place;
 use crate::member::MemberPlan;
 use crate::network::Weather;
@@ -72,7 +72,8 @@ impl Plan {
         let heal_us = BEGIN_US + draw.between(500_000, 6_000_000);
         let producers = (0..draw.between(1, 3)).map(|_| draw_producer(&mut draw, brokers, mood, heal_us)).collect();
         let readers = (0..draw.between(0, 2)).map(|_| draw_reader(&mut draw, brokers, &topics)).collect();
-        let members = draw_members(&mut draw, brokers, mood, heal_us, &topics);
+        let mut members = draw_members(&mut draw, brokers, mood, heal_us, &topics);
+        draw_callbacks(&mut Draw::new(seed, 3), &mut members);
         let weather = draw_weather(&mut draw, mood);
         let disturbance = Disturbance {
             refused_exchanges: draw.one_of(&[0, 20, 200]),
@@ -94,6 +95,7 @@ impl Plan {
             heal_us,
         };
         plan.chaos = draw_chaos(&mut draw, &plan);
+        plan.chaos.extend(draw_session_fault(&mut Draw::new(seed, 4), &plan));
         plan
     }
 

@@ -1,15 +1,15 @@
 //! An application that reads what it assigned itself: one by one or many at a time, with seeks, pauses and new assignments.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_machines::config::{ConsumerSettings, Isolation};
-use ottla_machines::consumer::{Assigned, FetchBuffer, PreparedAssignment, RecordRun, Scratch, StartOffset, Take};
-use ottla_machines::error::Kind;
+use ottla_machines::consumer::{Assigned, FetchBuffer, PreparedAssignment, StartOffset};
 
 use crate::agenda::Happening;
 use crate::driver::{Driver, Shared, Stir};
-use crate::ledger::{Given, Place, read_value};
+use crate::ledger::{Given, Place};
 use crate::stage::Stage;
+use crate::taking::Taking;
 
 /// What a reader does.
 #[derive(Clone, Debug)]
@@ -28,12 +28,9 @@ pub(crate) struct ReaderPlan {
 /// See the module.
 pub(crate) struct ReaderApp {
     plan: ReaderPlan,
-    topics: Vec<(Arc<str>, i32)>,
+    taking: Taking,
     /// The span that is being read, and the last offset that was handed over since ever.
     reading: BTreeMap<Place, (usize, i64)>,
-    paused: BTreeSet<Place>,
-    scratch: Scratch,
-    run: RecordRun,
     step_us: Option<u64>,
     /// No seeks and pauses any more: it reads to the end.
     calm: bool,
@@ -41,16 +38,7 @@ pub(crate) struct ReaderApp {
 
 impl ReaderApp {
     pub(crate) fn new(plan: ReaderPlan, topics: Vec<(Arc<str>, i32)>) -> Self {
-        Self {
-            plan,
-            topics,
-            reading: BTreeMap::new(),
-            paused: BTreeSet::new(),
-            scratch: Scratch::new(),
-            run: RecordRun::new(),
-            step_us: None,
-            calm: false,
-        }
+        Self { plan, taking: Taking::new(topics), reading: BTreeMap::new(), step_us: None, calm: false }
     }
 
     pub(crate) fn read_committed(&self) -> bool {
@@ -70,9 +58,7 @@ impl ReaderApp {
     pub(crate) fn calm_down(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
         self.calm = true;
         let Shared::Consumer(buffer) = &mut driver.shared else { return };
-        for (topic, partition) in std::mem::take(&mut self.paused) {
-            buffer.resume(&self.topics[topic as usize].0, partition);
-        }
+        self.taking.resume_all(buffer);
         if buffer.take_wake() {
             driver.wake(client, stage);
         }
@@ -115,11 +101,7 @@ impl ReaderApp {
         if !self.calm && stage.draw.chance(self.plan.pauses) {
             self.pause(buffer, stage);
         }
-        let empty = if stage.draw.chance(self.plan.many) {
-            self.take_many(client, buffer, stage)
-        } else {
-            self.take_some(client, buffer, stage)
-        };
+        let empty = self.take(client, buffer, stage);
         if buffer.take_wake() {
             driver.wake(client, stage);
         }
@@ -141,7 +123,7 @@ impl ReaderApp {
             let first = if let StartOffset::Offset(offset) = start { offset } else { 0 };
             let span = stage.ledger.reads(client, (topic, partition), Some(first), read_committed);
             self.reading.insert((topic, partition), (span, read));
-            assigned.push(Assigned { topic: self.topics[topic as usize].0.clone(), partition, start });
+            assigned.push(Assigned { topic: self.taking.name(topic).clone(), partition, start });
         }
         stage.note("assigns", client as u64, 0, || format!("client {client}: {assigned:?}"));
         match PreparedAssignment::new(assigned) {
@@ -154,7 +136,7 @@ impl ReaderApp {
         let place = self.plan.places[stage.draw.below(self.plan.places.len())];
         let read = self.reading.get(&place).map_or(-1, |(_, offset)| *offset);
         let offset = stage.draw.between(0, (read + 1) as u64) as i64;
-        let name = &self.topics[place.0 as usize].0;
+        let name = self.taking.name(place.0);
         if buffer.seek(name, place.1, StartOffset::Offset(offset)).is_ok() {
             stage.note("seeks", client as u64, offset as u64, || format!("client {client}: {place:?} to {offset}"));
             let span = stage.ledger.reads(client, place, Some(offset), self.read_committed());
@@ -163,80 +145,35 @@ impl ReaderApp {
     }
 
     fn pause(&mut self, buffer: &mut FetchBuffer, stage: &mut Stage) {
-        if !self.paused.is_empty() && stage.draw.chance(600) {
-            for (topic, partition) in std::mem::take(&mut self.paused) {
-                buffer.resume(&self.topics[topic as usize].0, partition);
-            }
+        if self.taking.has_paused() && stage.draw.chance(600) {
+            self.taking.resume_all(buffer);
         } else {
             let place = self.plan.places[stage.draw.below(self.plan.places.len())];
-            buffer.pause(&self.topics[place.0 as usize].0, place.1);
-            self.paused.insert(place);
+            self.taking.pause(place, buffer);
         }
     }
 
-    /// Takes one by one; whether nothing was left.
-    fn take_some(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
-        for _ in 0..stage.draw.between(1, 30) {
-            match buffer.take(&mut self.scratch) {
-                Take::Empty => return true,
-                Take::Error(error) => self.failed(client, &error.error, stage),
-                Take::Record(record) => {
-                    let value = record.value(&self.scratch).and_then(read_value);
-                    let topic = buffer.topic_name(record.topic).cloned();
-                    self.given(client, topic, record.partition, record.offset, value, stage);
-                }
-            }
+    /// Takes records; whether nothing is left.
+    fn take(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
+        let many = stage.draw.chance(self.plan.many);
+        let taken =
+            if many { self.taking.many(client, buffer, stage) } else { self.taking.some(client, 30, buffer, stage) };
+        for (place, given) in taken.records {
+            self.given(client, place, given, stage);
         }
-        false
+        if many {
+            buffer.handed_over();
+        }
+        taken.all
     }
 
-    fn take_many(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) -> bool {
-        let max = stage.draw.between(1, 100) as usize;
-        let mut run = std::mem::take(&mut self.run);
-        let count = buffer.take_many(max, &mut run);
-        for record in run.records() {
-            let Some(batch) = run.batch(record) else { continue };
-            let topic = buffer.topic_name(batch.topic).cloned();
-            self.given(client, topic, batch.partition, record.offset, run.value(record).and_then(read_value), stage);
-        }
-        // Who got all that was asked for has not seen yet that there is no more.
-        let empty = count < max && run.error.is_none();
-        if let Some(error) = run.error.take() {
-            self.failed(client, &error.error, stage);
-        }
-        run.clear();
-        self.run = run;
-        buffer.handed_over();
-        empty
-    }
-
-    fn failed(&mut self, client: usize, error: &ottla_machines::error::Error, stage: &mut Stage) {
-        if error.kind != Kind::PartitionEof {
-            stage.ledger.broken("no partition fails for what passes", format!("client {client}: {error}"));
-        }
-    }
-
-    fn given(
-        &mut self,
-        client: usize,
-        topic: Option<Arc<str>>,
-        partition: i32,
-        offset: i64,
-        value: Option<(u32, u32)>,
-        stage: &mut Stage,
-    ) {
-        let index = self.topics.iter().position(|(name, _)| topic.as_ref() == Some(name));
-        let place = (index.unwrap_or(usize::MAX) as u32, partition);
-        stage.note("given", client as u64, offset as u64, || format!("client {client}: {place:?} {offset} {value:?}"));
-        let (Some(entry), Some((producer, sequence))) = (self.reading.get_mut(&place), value) else {
-            let words = format!("client {client} got {offset} of {topic:?} [{partition}], value {value:?}");
+    fn given(&mut self, client: usize, place: Place, given: Given, stage: &mut Stage) {
+        let Some(entry) = self.reading.get_mut(&place) else {
+            let words = format!("client {client} got {} of {place:?}", given.offset);
             return stage.ledger.broken("only what is assigned is handed over, as it was produced", words);
         };
-        if self.paused.contains(&place) {
-            stage.ledger.broken("nothing of a paused partition is handed over", format!("client {client}: {place:?}"));
-        }
-        entry.1 = entry.1.max(offset);
-        stage.ledger.groups.allow(client, place, offset + 1);
-        stage.ledger.given(entry.0, Given { offset, producer, sequence });
+        entry.1 = entry.1.max(given.offset);
+        stage.ledger.groups.allow(client, place, given.offset + 1);
+        stage.ledger.given(entry.0, given);
     }
 }

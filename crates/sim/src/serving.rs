@@ -2,7 +2,7 @@
 use ottla_machines::client::{Command, Event};
 use ottla_machines::consumer::{Assigned, PreparedAssignment, StartOffset};
 use ottla_machines::error::Kind;
-use ottla_machines::group::{OffsetAnswer, Rebalance, RebalanceKind};
+use ottla_machines::group::{OffsetAnswer, Rebalance, RebalanceKind, StoredOffset};
 use ottla_machines::machine::Input;
 
 use crate::driver::{Driver, Shared};
@@ -18,20 +18,58 @@ impl MemberApp {
                     self.begin(client, driver, rebalance, stage);
                     return true;
                 }
-                Event::ConsumerError(error) => {
-                    let late = error.error.kind == Kind::MaxPollExceeded;
-                    if !late || self.plan.is_prompt() {
-                        let words = format!("client {client}: {:?}", error);
-                        stage.ledger.broken("a member has no error that it did not bring about", words);
-                    }
-                }
-                Event::Error(error) if error.fatal => {
-                    stage.ledger.broken("a consumer has no fatal error", format!("client {client}: {error}"));
-                }
-                _ => {}
+                other => self.serve_event(client, &other, stage),
             }
         }
         false
+    }
+
+    fn serve_event(&self, client: usize, event: &Event, stage: &mut Stage) {
+        match event {
+            Event::ConsumerError(error) => {
+                let late = error.error.kind == Kind::MaxPollExceeded;
+                if !late || self.plan.is_prompt() {
+                    let words = format!("client {client}: {error:?}");
+                    stage.ledger.broken("a member has no error that it did not bring about", words);
+                }
+            }
+            Event::Error(error) if error.fatal => {
+                stage.ledger.broken("a consumer has no fatal error", format!("client {client}: {error}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// The callback polls, as programs do that let what they have under way come to its end: nothing of what they give up is
+    /// handed over, and they are told of nothing further.
+    fn poll_within(&mut self, client: usize, driver: &mut Driver, rebalance: Rebalance, stage: &mut Stage) {
+        self.polls_left -= 1;
+        let Shared::Consumer(buffer) = &mut driver.shared else { return };
+        let taken = if stage.draw.chance(self.plan.many) {
+            let taken = self.taking.many(client, buffer, stage);
+            buffer.handed_over();
+            taken
+        } else {
+            self.taking.some(client, 3, buffer, stage)
+        };
+        for (place, given) in taken.records {
+            self.check(client, place, given, stage);
+        }
+        if buffer.take_wake() {
+            driver.wake(client, stage);
+        }
+        for event in std::mem::take(&mut driver.events) {
+            match event {
+                Event::Rebalance(next) => {
+                    let words = format!("client {client}: {next:?} while {rebalance:?} is not acknowledged");
+                    stage.ledger.broken("a member is told of nothing while its last callback runs", words);
+                }
+                other => self.serve_event(client, &other, stage),
+            }
+        }
+        self.doing = Doing::Calling(rebalance);
+        let pause_us = self.plan.pause_us;
+        self.soon(client, pause_us, stage);
     }
 
     /// A call that waits (`close`) serves callbacks meanwhile; one that waits for a commit does not.
@@ -46,15 +84,20 @@ impl MemberApp {
         stage.note("rebalances", client as u64, rebalance.epoch, || format!("client {client}: {rebalance:?}"));
         stage.ledger.groups.rebalances += 1;
         let Shared::Consumer(buffer) = &mut driver.shared else { return };
+        // A callback's time is no time between polls.
+        buffer.wait_begins();
         if rebalance.kind != RebalanceKind::Assign {
-            match rebalance.kind {
-                RebalanceKind::Lost => buffer.lose(&rebalance.partitions),
-                _ => buffer.revoke(&rebalance.partitions),
+            if rebalance.kind == RebalanceKind::Lost {
+                buffer.lose(&rebalance.partitions);
+                stage.ledger.groups.lost(client);
+            } else {
+                buffer.revoke(&rebalance.partitions);
+                stage.ledger.groups.revoked(client);
             }
-            stage.ledger.groups.revoked(client);
             if buffer.take_wake() {
                 driver.wake(client, stage);
             }
+            self.polls_left = self.plan.polls_in_revoke;
         }
         let callback_us = if self.calm { 0 } else { self.plan.callback_us };
         let at_us = stage.agenda.now_us() + stage.draw.between(1, callback_us.max(1));
@@ -70,6 +113,9 @@ impl MemberApp {
     /// The callback has run for as long as it does.
     pub(crate) fn called_back(&mut self, client: usize, driver: &mut Driver, rebalance: Rebalance, stage: &mut Stage) {
         match rebalance.kind {
+            RebalanceKind::Revoke | RebalanceKind::Lost if self.polls_left > 0 => {
+                self.poll_within(client, driver, rebalance, stage);
+            }
             RebalanceKind::Assign if self.plan.assigns_with_offsets => {
                 let partitions = rebalance.partitions.clone();
                 let request = self.ask(client, driver, stage, |request, deadline_us| Command::Committed {
@@ -80,8 +126,12 @@ impl MemberApp {
                 self.doing = Doing::Asking(request, Purpose::Start(rebalance));
             }
             RebalanceKind::Assign => self.assign_at(client, driver, &rebalance, &[], stage),
-            RebalanceKind::Revoke if self.plan.commits_in_revoke => {
-                let offsets = stored(driver);
+            RebalanceKind::Revoke | RebalanceKind::Lost if self.plan.commits_in_revoke => {
+                let offsets = if self.plan.commits_given {
+                    self.given_last(client, rebalance.kind, stage)
+                } else {
+                    stored(driver)
+                };
                 if offsets.is_empty() {
                     return self.give_up(client, driver, &rebalance, stage);
                 }
@@ -94,6 +144,20 @@ impl MemberApp {
             }
             RebalanceKind::Revoke | RebalanceKind::Lost => self.give_up(client, driver, &rebalance, stage),
         }
+    }
+
+    /// What comes after the last record that it was given of each partition. It may not be committed where it was lost.
+    fn given_last(&self, client: usize, kind: RebalanceKind, stage: &mut Stage) -> Vec<StoredOffset> {
+        let mut offsets = Vec::new();
+        for (place, span) in &self.reading {
+            let Some(last) = stage.ledger.spans[*span].given.last() else { continue };
+            let (topic, offset) = (self.taking.name(place.0).clone(), last.offset + 1);
+            offsets.push(StoredOffset { topic, partition: place.1, offset, leader_epoch: -1, metadata: None });
+            if kind == RebalanceKind::Revoke {
+                stage.ledger.groups.allow(client, *place, offset);
+            }
+        }
+        offsets
     }
 
     /// Assigns what came, at the committed offsets that the callback asked for, or where the client knows to start.
@@ -111,7 +175,7 @@ impl MemberApp {
             let known = committed_of(offsets, topic, *partition);
             let start = known.map_or(StartOffset::Invalid, StartOffset::Offset);
             assigned.push(Assigned { topic: topic.clone(), partition: *partition, start });
-            let Some(place) = self.place_of(topic, *partition) else { continue };
+            let Some(place) = self.taking.place_of(topic, *partition) else { continue };
             let span = stage.ledger.reads(client, place, known, self.read_committed());
             self.reading.insert(place, span);
         }
@@ -146,6 +210,9 @@ impl MemberApp {
     }
 
     fn acknowledge(&mut self, client: usize, driver: &mut Driver, epoch: u64, stage: &mut Stage) {
+        if let Shared::Consumer(buffer) = &mut driver.shared {
+            buffer.wait_ends();
+        }
         driver.input(client, Input::Command(Command::Acknowledge { epoch }), stage);
         if self.left {
             return self.end(client, driver, stage);

@@ -74,6 +74,9 @@ pub struct Commits {
     timeout_us: u64,
     interval_us: Option<u64>,
     queue: VecDeque<Commit>,
+    /// Those that are over. Who made them is told once the callers' side knows what is committed, so that nothing older is
+    /// committed after them.
+    finished: Vec<Commit>,
     flight: Option<Flight>,
     next_tag: u64,
     not_before_us: u64,
@@ -107,6 +110,7 @@ impl Commits {
             timeout_us: connection.socket_timeout_us,
             interval_us: settings.auto_commit_interval_us,
             queue: VecDeque::new(),
+            finished: Vec::new(),
             flight: None,
             next_tag: 0,
             not_before_us: 0,
@@ -129,7 +133,7 @@ impl Commits {
 
     /// Whether no commit is under way or waiting: a member may let others have its partitions.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !self.has_collected
+        self.queue.is_empty() && self.finished.is_empty() && !self.has_collected
     }
 
     /// While `withheld` nothing is committed unasked: what was assigned is another's already.
@@ -237,6 +241,9 @@ impl Commits {
         member: Option<&Member>,
         outbox: &mut Outbox,
     ) {
+        if self.notes.is_empty() {
+            self.finished.drain(..).for_each(|commit| end(commit, None, outbox));
+        }
         self.collect_when_due(now, outbox);
         self.end_what_cannot_be(now, coordinator, member, outbox);
         let Self { lookups, queue, .. } = self;
@@ -362,14 +369,13 @@ impl Commits {
         outbox: &mut Outbox,
     ) {
         match response.tag {
-            Tag::OffsetCommit(tag) => self.answered(now, tag, &response, network, metadata, coordinator, outbox),
+            Tag::OffsetCommit(tag) => self.answered(now, tag, &response, network, metadata, coordinator),
             Tag::OffsetFetch(tag) => self.lookups.response(now, tag, &response, network, metadata, coordinator, outbox),
             _ => {}
         }
         outbox.recycle(response.frame.into_buffer().unwrap_or_default());
     }
 
-    #[allow(clippy::too_many_arguments, reason = "facts are passed down one by one; a struct would only name them")]
     fn answered(
         &mut self,
         now: Now,
@@ -378,7 +384,6 @@ impl Commits {
         network: &mut Network,
         metadata: &mut Metadata,
         coordinator: &mut Coordinator,
-        outbox: &mut Outbox,
     ) {
         let Some(flight) = self.flight.take_if(|flight| flight.tag == tag) else { return };
         let answer = match offset_requests::committed(response, &flight.ids) {
@@ -426,7 +431,7 @@ impl Commits {
         }
         self.notes
             .extend(counted.into_iter().map(|((topic, partition), (offset, epoch))| (topic, partition, offset, epoch)));
-        self.end_finished(outbox);
+        self.finish();
         if self.queue.iter().any(|commit| commit.state == State::Sent(tag)) {
             // A partition that the answer leaves out is committed again too.
             self.again(now, tag, &trouble.unwrap_or_else(|| Error::new(Kind::BadMessage)));
@@ -445,12 +450,10 @@ impl Commits {
         }
     }
 
-    fn end_finished(&mut self, outbox: &mut Outbox) {
+    fn finish(&mut self) {
         let finished = |commit: &Commit| commit.results.iter().all(Option::is_some);
         while let Some(index) = self.queue.iter().position(finished) {
-            if let Some(commit) = self.queue.remove(index) {
-                end(commit, None, outbox);
-            }
+            self.finished.extend(self.queue.remove(index));
         }
     }
 
@@ -480,6 +483,7 @@ impl Commits {
 
     /// The client ends: so does every commit.
     pub fn close(&mut self, outbox: &mut Outbox) {
+        self.finished.drain(..).for_each(|commit| end(commit, None, outbox));
         for commit in mem::take(&mut self.queue) {
             end(commit, Some(Error::new(Kind::Destroy)), outbox);
         }

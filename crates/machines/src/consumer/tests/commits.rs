@@ -192,6 +192,22 @@ fn a_commit_that_is_asked_for_is_answered_and_one_that_is_not_is_told() {
 }
 
 #[test]
+fn who_commits_is_answered_once_the_callers_side_knows_what_is_committed() {
+    let mut world = with_records(&[("enable.auto.offset.store", "false")]);
+    world.take_all();
+    assert_eq!(world.buffer.store(&mut stored("t", 0, 2)), Ok(()));
+    world.locked = true;
+    commit(&mut world, Some(7), &[("t", 0, 4)]);
+    world.answer_commit(0);
+    assert!(world.events.is_empty() && !world.commits.is_idle(), "the answer waits for the lock");
+    world.locked = false;
+    world.settle();
+    assert_eq!(replied(&mut world), (7, Ok(vec![0])));
+    assert!(world.commits.is_idle());
+    assert_eq!(world.buffer.unassign().stored_offsets(), [], "nothing older is committed after it");
+}
+
+#[test]
 fn an_error_of_a_partition_is_its_own() {
     let mut world = World::new(&[]);
     commit(&mut world, Some(1), &[("t", 0, 3), ("u", 0, 9)]);

@@ -120,6 +120,8 @@ pub(super) struct World {
     /// Jobs of the work thread that wait while it is held.
     pub(super) jobs: VecDeque<Job>,
     pub(super) hold_jobs: bool,
+    /// The lock of the callers' side is taken.
+    pub(super) locked: bool,
     contexts: Contexts,
     pub(super) log: Vec<String>,
     pub(super) metadata_requests: usize,
@@ -167,6 +169,7 @@ impl World {
             asked: VecDeque::new(),
             jobs: VecDeque::new(),
             hold_jobs: false,
+            locked: false,
             contexts: Contexts::default(),
             log: Vec::new(),
             metadata_requests: 0,
@@ -216,8 +219,11 @@ impl World {
     /// Runs everything until nothing more happens.
     pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
-            self.commits.exchange(&mut self.buffer);
-            let mut busy = self.fetcher.exchange(&mut self.buffer).again;
+            let mut busy = false;
+            if !self.locked {
+                self.commits.exchange(&mut self.buffer);
+                busy = self.fetcher.exchange(&mut self.buffer).again;
+            }
             self.network.tick(self.now);
             busy |= self.failures();
             self.metadata.advance(self.now, &mut self.network);
@@ -245,7 +251,7 @@ impl World {
                 self.fetcher.computed(self.now, computed, &mut self.outbox);
                 busy = true;
             }
-            if !busy && !self.fetcher.wants_exchange() && !self.commits.wants_exchange() {
+            if !busy && (self.locked || !self.fetcher.wants_exchange() && !self.commits.wants_exchange()) {
                 self.buffer.take_wake();
                 return;
             }
