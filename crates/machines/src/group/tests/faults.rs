@@ -3,7 +3,7 @@ use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
 use ottla_protocol::messages::sync_group::SyncGroupRequest;
 
-use super::group::{Group, HEARTBEAT, SESSION, settings};
+use super::group::{Group, HEARTBEAT, SESSION};
 use crate::machine::NodeId;
 use crate::scenario::{MS, SECOND};
 
@@ -216,12 +216,7 @@ fn a_session_without_a_sign_of_the_coordinator_is_over() {
 
 #[test]
 fn a_fenced_member_is_told_once_loses_all_and_joins_no_more() {
-    let mut settings = settings();
-    settings.group.instance_id = Some("i1".to_owned());
-    let mut group = Group::with(&settings);
-    group.subscribe(&["t"]);
-    group.join_alone(1);
-    group.acknowledge();
+    let mut group = Group::of_static_member().at_rest();
     group.heartbeat_after_interval(FENCED_INSTANCE_ID);
     group.lost(&[("t", 0), ("t", 1)]);
     let error = &group.consumer_errors()[0].error;

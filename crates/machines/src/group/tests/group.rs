@@ -82,13 +82,24 @@ impl Group {
         }
     }
 
+    /// One that has an instance id, `i1` (KIP-345).
+    pub(super) fn of_static_member() -> Self {
+        let mut settings = settings();
+        settings.group.instance_id = Some("i1".to_owned());
+        Self::with(&settings)
+    }
+
     /// A member that is the only one of generation 1 and has `t` 0 and 1.
     pub(super) fn steady() -> Self {
-        let mut group = Self::new();
-        group.subscribe(&["t"]);
-        group.join_alone(1);
-        group.acknowledge();
-        group
+        Self::new().at_rest()
+    }
+
+    /// It has subscribed, and has `t` 0 and 1 in generation 1 as the only member.
+    pub(super) fn at_rest(mut self) -> Self {
+        self.subscribe(&["t"]);
+        self.join_alone(1);
+        self.acknowledge();
+        self
     }
 
     /// Everything that happens now; FindCoordinator is answered at once.

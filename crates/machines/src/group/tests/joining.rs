@@ -4,7 +4,7 @@ use ottla_protocol::messages::heartbeat::HeartbeatRequest;
 use ottla_protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
 use ottla_protocol::messages::sync_group::SyncGroupRequest;
 
-use super::group::{Group, HEARTBEAT, settings};
+use super::group::{Group, HEARTBEAT};
 use crate::scenario::SECOND;
 
 const MEMBER_ID_REQUIRED: i16 = 79;
@@ -126,9 +126,7 @@ fn an_assignment_that_is_disturbed_before_its_acknowledgement_is_revoked_after_i
 
 #[test]
 fn a_static_member_joins_under_its_name() {
-    let mut settings = settings();
-    settings.group.instance_id = Some("i1".to_owned());
-    let mut group = Group::with(&settings);
+    let mut group = Group::of_static_member();
     group.subscribe(&["t"]);
     let asked = group.asked(ApiKey::JoinGroup);
     assert_eq!(asked.decode::<JoinGroupRequest<'_>>().group_instance_id, Some("i1"));
@@ -143,9 +141,7 @@ fn a_static_member_joins_under_its_name() {
 /// after the topics.
 #[test]
 fn a_static_leader_that_returns_leaves_the_shares_as_they_are() {
-    let mut settings = settings();
-    settings.group.instance_id = Some("i1".to_owned());
-    let mut group = Group::with(&settings);
+    let mut group = Group::of_static_member();
     group.subscribe(&["t"]);
     let asked = group.asked(ApiKey::JoinGroup);
     let request: JoinGroupRequest<'_> = asked.decode();

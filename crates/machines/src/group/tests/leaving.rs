@@ -5,7 +5,7 @@ use ottla_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 
-use super::group::{Group, HEARTBEAT, settings};
+use super::group::{Group, HEARTBEAT};
 use crate::client::Command;
 use crate::group::StoredOffset;
 use crate::machine::Lane;
@@ -61,12 +61,7 @@ fn closing_without_a_membership_is_answered_at_once() {
 
 #[test]
 fn a_static_member_does_not_leave() {
-    let mut settings = settings();
-    settings.group.instance_id = Some("i1".to_owned());
-    let mut group = Group::with(&settings);
-    group.subscribe(&["t"]);
-    group.join_alone(1);
-    group.acknowledge();
+    let mut group = Group::of_static_member().at_rest();
     let request = group.leave(10 * SECOND);
     group.acknowledge();
     assert_eq!(group.reply(request), Some(Ok("done".to_owned())));

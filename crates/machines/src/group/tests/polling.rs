@@ -2,7 +2,7 @@
 use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::leave_group::LeaveGroupRequest;
 
-use super::group::{Group, HEARTBEAT, MAX_POLL, settings};
+use super::group::{Group, HEARTBEAT, MAX_POLL};
 use crate::client::Event;
 use crate::scenario::SECOND;
 
@@ -62,12 +62,7 @@ fn a_poll_at_any_time_and_a_caller_that_waits_keep_the_membership() {
 
 #[test]
 fn a_static_member_that_does_not_poll_stays_away_without_leaving() {
-    let mut settings = settings();
-    settings.group.instance_id = Some("i1".to_owned());
-    let mut group = Group::with(&settings);
-    group.subscribe(&["t"]);
-    group.join_alone(1);
-    group.acknowledge();
+    let mut group = Group::of_static_member().at_rest();
     group.polls = false;
     pass(&mut group, MAX_POLL + 10 * SECOND);
     group.lost(&[("t", 0), ("t", 1)]);
