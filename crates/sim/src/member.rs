@@ -321,14 +321,14 @@ impl MemberApp {
             return false;
         }
         if self.plan.committing == Committing::Async && !self.calm {
-            let deadline_us = stage.agenda.now_us() + 5_000_000;
+            let deadline_us = None;
             driver.input(client, Input::Command(Command::Commit { request: None, offsets, deadline_us }), stage);
             return false;
         }
         let request = self.ask(client, driver, stage, |request, deadline_us| Command::Commit {
             request: Some(request),
             offsets,
-            deadline_us,
+            deadline_us: Some(deadline_us),
         });
         self.doing = Doing::Asking(request, Purpose::Commit);
         true

@@ -138,7 +138,7 @@ impl MemberApp {
                 let request = self.ask(client, driver, stage, |request, deadline_us| Command::Commit {
                     request: Some(request),
                     offsets,
-                    deadline_us,
+                    deadline_us: Some(deadline_us),
                 });
                 self.doing = Doing::Asking(request, Purpose::LastCommit(rebalance));
             }
@@ -202,7 +202,7 @@ impl MemberApp {
         if auto && rebalance.kind == RebalanceKind::Revoke {
             let offsets = displaced.stored_offsets();
             if !offsets.is_empty() {
-                let deadline_us = stage.agenda.now_us() + 5_000_000;
+                let deadline_us = None;
                 driver.input(client, Input::Command(Command::Commit { request: None, offsets, deadline_us }), stage);
             }
         }

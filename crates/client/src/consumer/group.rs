@@ -13,7 +13,6 @@ use ottla_machines::error::{Error, Kind};
 use ottla_machines::group::{GroupMetadata, OffsetAnswer, Rebalance, RebalanceKind, StoredOffset};
 
 use super::Consumer;
-use crate::clock;
 use crate::lock::Contention;
 use crate::pending::Pending;
 
@@ -30,9 +29,12 @@ impl Consumer {
         self.handle.ask(FOR_EVER, |request, _| Command::Subscribe { request, topics }, done)
     }
 
-    /// Leaves the group, once what is assigned was revoked.
-    pub fn unsubscribe(&self) {
-        self.command(Command::Unsubscribe);
+    /// Leaves the group, once what is assigned was revoked. The answer comes when that revoke waits to be taken.
+    ///
+    /// # Errors
+    /// The error that ended the membership for good.
+    pub fn unsubscribe(&self) -> Pending<()> {
+        self.handle.ask(FOR_EVER, |request, _| Command::Unsubscribe { request }, done)
     }
 
     /// To be called before the application hears of a rebalance. Partitions that are taken away yield nothing more (E17);
@@ -63,7 +65,10 @@ impl Consumer {
             return Pending::ready(Err(error));
         }
         let offsets = offsets.unwrap_or_else(|| self.take_stored());
-        let command = |request, deadline_us| Command::Commit { request: Some(request), offsets, deadline_us };
+        let command = |request, deadline_us| {
+            let (request, deadline_us) = (Some(request), Some(deadline_us));
+            Command::Commit { request, offsets, deadline_us }
+        };
         self.handle.ask(timeout, command, offsets_of)
     }
 
@@ -76,8 +81,7 @@ impl Consumer {
     }
 
     fn send_commit(&self, offsets: Vec<StoredOffset>) {
-        let deadline_us = clock::mono_us(Instant::now()).saturating_add(FOR_EVER.as_micros() as u64);
-        self.command(Command::Commit { request: None, offsets, deadline_us });
+        self.command(Command::Commit { request: None, offsets, deadline_us: None });
     }
 
     /// The committed offsets of these partitions, in no certain order.

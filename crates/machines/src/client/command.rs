@@ -20,16 +20,17 @@ pub enum Command {
     /// Be a member of the group for these topics, instead of those of before; a name that begins with `^` is a pattern.
     /// Answered by [`Reply::Done`] once the patterns are read.
     Subscribe { request: RequestId, topics: Vec<Arc<str>> },
-    /// Leave the group: what is assigned is revoked first.
-    Unsubscribe,
+    /// Leave the group: what is assigned is revoked first. Answered by [`Reply::Done`] behind
+    /// the [`Event::Rebalance`] that says so, where one is due now.
+    Unsubscribe { request: RequestId },
     /// The application has done what the [`Event::Rebalance`] of this assignment epoch said.
     Acknowledge { epoch: u64 },
     /// Give up what is assigned, commit, leave the group; answered by [`Reply::Done`], at the deadline at the latest. What
     /// is assigned is revoked by an [`Event::Rebalance`] first, which the application acknowledges as ever.
     Leave { request: RequestId, deadline_us: u64 },
-    /// Commit these offsets. With a request the answer is [`Reply::Offsets`]; every commit is told by
-    /// [`Event::OffsetsCommitted`].
-    Commit { request: Option<RequestId>, offsets: Vec<StoredOffset>, deadline_us: u64 },
+    /// Commit these offsets. With a request the answer is [`Reply::Offsets`], without one [`Event::OffsetsCommitted`] tells
+    /// the outcome. Without a deadline it is tried for as long as a request may take.
+    Commit { request: Option<RequestId>, offsets: Vec<StoredOffset>, deadline_us: Option<u64> },
     /// The committed offsets of these partitions.
     Committed { request: RequestId, partitions: Vec<(Arc<str>, i32)>, deadline_us: u64 },
     /// Who this member is.

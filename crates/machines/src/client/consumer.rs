@@ -2,7 +2,7 @@
 //! what is a member of the group, and passes facts between them. It decides nothing itself.
 use std::sync::Arc;
 
-use super::command::{Command, Edges, Reply};
+use super::command::{Command, Edges, Reply, RequestId};
 use super::outbox::Outbox;
 use crate::config::ConsumerSettings;
 use crate::connection::{Failure, Network, Response, Tag};
@@ -20,6 +20,8 @@ pub(super) struct ConsumerRole {
     membership: Membership,
     commits: Commits,
     subscription: Subscription,
+    /// Who unsubscribed and waits until what follows is told.
+    unsubscribed: Vec<RequestId>,
 }
 
 impl ConsumerRole {
@@ -30,6 +32,7 @@ impl ConsumerRole {
             membership: Membership::new(settings, seed ^ 4),
             commits: Commits::new(settings, seed ^ 5),
             subscription: Subscription::default(),
+            unsubscribed: Vec::new(),
         }
     }
 
@@ -50,17 +53,17 @@ impl ConsumerRole {
                 let result = self.subscribe(now, topics, metadata);
                 outbox.reply(request, result.map(|()| Reply::Done));
             }
-            Command::Unsubscribe => {
-                // Nothing in an empty list can be wrong.
-                let _ = self.subscription.replace(now, Vec::new(), metadata);
-            }
+            Command::Unsubscribe { request } => match self.unsubscribe(now, metadata) {
+                Ok(()) => self.unsubscribed.push(request),
+                Err(error) => outbox.reply(request, Err(error)),
+            },
             Command::Acknowledge { epoch } => self.membership.acknowledge(now, epoch),
             Command::Leave { request, deadline_us } => self.membership.leave(request, deadline_us),
             Command::Commit { request, offsets, deadline_us } => {
                 self.commits.commit(now, request, offsets, deadline_us, outbox);
             }
             Command::Committed { request, partitions, deadline_us } => {
-                self.commits.committed(request, partitions, deadline_us, outbox);
+                self.commits.committed(request, partitions, deadline_us);
             }
             Command::GroupMetadata { request } => {
                 outbox.reply(request, Ok(Reply::Group(self.membership.group_metadata())));
@@ -85,22 +88,31 @@ impl ConsumerRole {
         Ok(())
     }
 
+    fn unsubscribe(&mut self, now: Now, metadata: &mut Metadata) -> Result<(), Error> {
+        match self.membership.fatal() {
+            Some(error) => Err(error.clone()),
+            None => self.subscription.replace(now, Vec::new(), metadata),
+        }
+    }
+
     pub(super) fn advance(&mut self, now: Now, network: &mut Network, metadata: &mut Metadata, outbox: &mut Outbox) {
-        let Self { fetcher, coordinator, membership, commits, subscription } = self;
+        let Self { fetcher, coordinator, membership, commits, subscription, unsubscribed } = self;
         coordinator.advance(now, network);
         subscription.advance(now, metadata, outbox);
         // Commits first: a member that is about to join anew lets them go out as the one that it was.
         for found in commits.take_starts() {
             fetcher.start_found(found, outbox);
         }
-        // Who subscribes and is no member has lost what it had, or has nothing: nothing is committed unasked.
-        commits.withhold(!subscription.is_empty() && membership.member().is_none());
-        commits.note_subscribed(!subscription.is_empty());
+        commits.note_standing(!subscription.is_empty(), membership.member().is_some());
+        if membership.fatal().is_some() {
+            commits.note_fenced();
+        }
         commits.advance(now, network, metadata, coordinator, membership.member(), outbox);
         let committed = commits.is_idle();
         membership.advance(now, committed, &mut Surroundings { network, metadata, coordinator, subscription, outbox });
         // A coordinator that turned out to be none is asked for at once.
         coordinator.advance(now, network);
+        unsubscribed.drain(..).for_each(|request| outbox.reply(request, Ok(Reply::Done)));
         fetcher.advance(now, network, metadata, outbox);
         let starts = fetcher.take_starts();
         if !starts.is_empty() {
@@ -163,6 +175,7 @@ impl ConsumerRole {
     pub(super) fn close(&mut self, metadata: &mut Metadata, outbox: &mut Outbox) {
         self.membership.close(metadata, outbox);
         self.commits.close(outbox);
+        self.unsubscribed.drain(..).for_each(|request| outbox.reply(request, Err(Error::new(Kind::Destroy))));
     }
 
     pub(super) fn deadline(&self, now: Now) -> Option<u64> {

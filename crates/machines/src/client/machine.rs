@@ -263,6 +263,7 @@ impl Machine for ClientMachine {
 fn refuse(command: &Command, outbox: &mut Outbox) {
     let request = match command {
         Command::Subscribe { request, .. }
+        | Command::Unsubscribe { request }
         | Command::Leave { request, .. }
         | Command::Committed { request, .. }
         | Command::GroupMetadata { request } => Some(*request),

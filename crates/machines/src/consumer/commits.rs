@@ -14,7 +14,8 @@ use ottla_protocol::primitives::Uuid;
 use super::committed::Lookups;
 use super::fetch_buffer::FetchBuffer;
 use super::fetcher::{StartFound, StartWanted};
-use super::offset_requests;
+use super::footing::Footing;
+use super::offset_requests::{self, passes};
 use super::positions::OFFSET_INVALID;
 use crate::client::{Event, Outbox, Reply, RequestId};
 use crate::config::ConsumerSettings;
@@ -87,7 +88,6 @@ pub struct Commits {
     /// Stored offsets are to be collected at the next exchange.
     collect: bool,
     next_collect_us: u64,
-    withheld: bool,
     /// What was collected, and whether there is anything in it.
     collected: Vec<StoredOffset>,
     has_collected: bool,
@@ -95,9 +95,7 @@ pub struct Commits {
     /// News for the callers' side: what is committed.
     notes: Vec<(Arc<str>, i32, i64, i32)>,
     told_of_member: Option<(Member, BrokerError)>,
-    /// There is a subscription; under it this client was a member.
-    subscribed: bool,
-    was_member: bool,
+    footing: Footing,
     lookups: Lookups,
 }
 
@@ -119,14 +117,12 @@ impl Commits {
             by_name: false,
             collect: false,
             next_collect_us: 0,
-            withheld: false,
             collected: Vec::new(),
             has_collected: false,
             wants_room: 0,
             notes: Vec::new(),
             told_of_member: None,
-            subscribed: false,
-            was_member: false,
+            footing: Footing::default(),
             lookups: Lookups::new(settings, seed ^ 1),
         }
     }
@@ -136,9 +132,14 @@ impl Commits {
         self.queue.is_empty() && self.finished.is_empty() && !self.has_collected
     }
 
-    /// While `withheld` nothing is committed unasked: what was assigned is another's already.
-    pub fn withhold(&mut self, withheld: bool) {
-        self.withheld = withheld;
+    /// Whether there is a subscription, whether this client is a member; to be told before each [`Commits::advance`].
+    pub fn note_standing(&mut self, subscribed: bool, member: bool) {
+        self.footing = self.footing.next(subscribed, member);
+    }
+
+    /// Another client has taken this one's place: nothing is committed any more.
+    pub fn note_fenced(&mut self) {
+        self.footing = Footing::Fenced;
     }
 
     /// What the coordinator said of a member in the answer to its commit: it is unknown, fenced, or of an older generation.
@@ -146,18 +147,20 @@ impl Commits {
         self.told_of_member.take()
     }
 
-    /// Takes a commit. One without a single offset fails at once, as in the original.
+    /// Takes a commit; without a deadline it is tried for as long as a request may take (`socket.timeout.ms`). One without a
+    /// single offset fails at once, as in the original.
     pub fn commit(
         &mut self,
         now: Now,
         request: Option<RequestId>,
         mut offsets: Vec<StoredOffset>,
-        deadline_us: u64,
+        deadline_us: Option<u64>,
         outbox: &mut Outbox,
     ) {
         offsets.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         let results: Vec<_> = offsets.iter().map(|offset| (offset.offset < 0).then_some(Ok(()))).collect();
         let empty = results.iter().all(Option::is_some);
+        let deadline_us = deadline_us.unwrap_or_else(|| now.mono_us.saturating_add(self.timeout_us));
         let commit = Commit {
             request,
             offsets,
@@ -168,21 +171,19 @@ impl Commits {
             member: None,
             trouble: None,
         };
-        if empty {
-            return end(commit, Some(Error::new(Kind::NoOffset)), outbox);
+        let refused = match self.footing {
+            Footing::Fenced => self.footing.refusal(),
+            _ => empty.then(|| Error::new(Kind::NoOffset)),
+        };
+        if refused.is_some() {
+            return end(commit, refused, outbox);
         }
         self.queue.push_back(commit);
     }
 
     /// Looks the committed offsets of partitions up for the application.
-    pub fn committed(
-        &mut self,
-        request: RequestId,
-        partitions: Vec<(Arc<str>, i32)>,
-        deadline_us: u64,
-        outbox: &mut Outbox,
-    ) {
-        self.lookups.committed(request, partitions, deadline_us, outbox);
+    pub fn committed(&mut self, request: RequestId, partitions: Vec<(Arc<str>, i32)>, deadline_us: u64) {
+        self.lookups.committed(request, partitions, deadline_us);
     }
 
     /// Looks up where partitions start.
@@ -224,11 +225,6 @@ impl Commits {
         self.collect = false;
         self.collected.clear();
         self.has_collected = shared.stored_offsets(&mut self.collected);
-    }
-
-    /// Whether there is a subscription: without one commits are made as no member at all.
-    pub fn note_subscribed(&mut self, subscribed: bool) {
-        self.subscribed = subscribed;
     }
 
     /// Sends what can be sent to the coordinator, as this member or as none.
@@ -297,9 +293,8 @@ impl Commits {
         if self.has_collected {
             self.has_collected = false;
             let offsets = mem::take(&mut self.collected);
-            if !self.withheld {
-                let deadline_us = now.mono_us.saturating_add(self.timeout_us);
-                self.commit(now, None, offsets, deadline_us, outbox);
+            if !self.footing.withholds() {
+                self.commit(now, None, offsets, None, outbox);
             }
         }
         if self.wants_room > 0 {
@@ -312,7 +307,7 @@ impl Commits {
         if self.next_collect_us <= now.mono_us {
             self.next_collect_us = now.mono_us.saturating_add(interval_us);
             // What waits already is not joined by the same once more.
-            self.collect = self.queue.is_empty() && !self.withheld;
+            self.collect = self.queue.is_empty() && !self.footing.withholds();
         }
     }
 
@@ -324,15 +319,13 @@ impl Commits {
         member: Option<&Member>,
         outbox: &mut Outbox,
     ) {
-        self.was_member = self.subscribed && (self.was_member || member.is_some());
-        // What is stored is of a share that others have by now: nobody may commit it.
-        let lost = self.was_member && member.is_none();
+        let refusal = self.footing.refusal();
         let (patience_us, unknown) = (self.patience_us, coordinator.node().is_none());
         let mut ended = Vec::new();
         for (index, commit) in self.queue.iter_mut().enumerate() {
             match (&commit.member, member) {
-                (None, None) if lost => {
-                    ended.push((index, Error::broker(ErrorCode::UNKNOWN_MEMBER_ID.0)));
+                (None, None) if let Some(refusal) = &refusal => {
+                    ended.push((index, refusal.clone()));
                     continue;
                 }
                 // One that was made before the client was a member goes out as the member that it is.
@@ -489,19 +482,6 @@ impl Commits {
         }
         self.lookups.close(outbox);
     }
-}
-
-/// Whether an error of a commit passes, so that it is tried again.
-fn passes(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-            | ErrorCode::COORDINATOR_NOT_AVAILABLE
-            | ErrorCode::NOT_COORDINATOR
-            | ErrorCode::REBALANCE_IN_PROGRESS
-            | ErrorCode::REQUEST_TIMED_OUT
-            | ErrorCode::UNKNOWN_TOPIC_ID
-    )
 }
 
 /// Answers who asked, or tells `on_commit`: as in the original never both.

@@ -11,7 +11,7 @@ use ottla_protocol::error_codes::ErrorCode;
 use ottla_protocol::primitives::Uuid;
 
 use super::fetcher::{StartFound, StartWanted};
-use super::offset_requests::{self, Fetched};
+use super::offset_requests::{self, Fetched, passes};
 use super::positions::OFFSET_INVALID;
 use crate::client::{Outbox, Reply, RequestId};
 use crate::config::{ConsumerSettings, Isolation};
@@ -73,16 +73,7 @@ impl Lookups {
         }
     }
 
-    pub(crate) fn committed(
-        &mut self,
-        request: RequestId,
-        mut partitions: Vec<(Arc<str>, i32)>,
-        deadline_us: u64,
-        outbox: &mut Outbox,
-    ) {
-        if partitions.is_empty() {
-            return outbox.reply(request, Ok(Reply::Offsets(Vec::new())));
-        }
+    pub(crate) fn committed(&mut self, request: RequestId, mut partitions: Vec<(Arc<str>, i32)>, deadline_us: u64) {
         let order = partitions.clone();
         partitions.sort();
         partitions.dedup();
@@ -307,17 +298,4 @@ impl Lookups {
 
 fn none_committed((topic, partition): (Arc<str>, i32)) -> OffsetAnswer {
     OffsetAnswer { topic, partition, offset: OFFSET_INVALID, leader_epoch: -1, metadata: None, error: None }
-}
-
-/// Whether an error of a lookup passes, so that it is asked again.
-fn passes(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
-            | ErrorCode::COORDINATOR_NOT_AVAILABLE
-            | ErrorCode::NOT_COORDINATOR
-            | ErrorCode::REQUEST_TIMED_OUT
-            | ErrorCode::UNSTABLE_OFFSET_COMMIT
-            | ErrorCode::UNKNOWN_TOPIC_ID
-    )
 }

@@ -19,6 +19,7 @@ mod committed;
 pub mod fetch_buffer;
 mod fetch_session;
 pub mod fetcher;
+mod footing;
 mod growth;
 pub mod list_offsets;
 mod offset_requests;

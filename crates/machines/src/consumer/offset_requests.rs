@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ottla_protocol::api::ApiKey;
+use ottla_protocol::error_codes::ErrorCode;
 use ottla_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
 };
@@ -29,6 +30,20 @@ const INSTANCES: i16 = 7;
 
 /// Ids of topics with their names.
 type TopicIds = Vec<(Uuid, Arc<str>)>;
+
+/// Whether an error in an answer passes, so that it is asked again.
+pub(crate) fn passes(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            | ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::NOT_COORDINATOR
+            | ErrorCode::REBALANCE_IN_PROGRESS
+            | ErrorCode::REQUEST_TIMED_OUT
+            | ErrorCode::UNSTABLE_OFFSET_COMMIT
+            | ErrorCode::UNKNOWN_TOPIC_ID
+    )
+}
 
 /// The version to ask with, given the highest one that both speak, and the topics' ids where it names them by those: the
 /// last version with names where an id is not known or `by_name` is demanded. `None` while the broker wants ids alone.

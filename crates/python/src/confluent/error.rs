@@ -39,7 +39,7 @@ impl KafkaError {
         }
     }
 
-    /// The error of a message: as there `error_cb` alone tells that one is fatal.
+    /// The error of a message or an exception: as there `error_cb` alone tells that one is fatal.
     pub(crate) fn of_message(error: &Error) -> Self {
         Self { fatal: false, ..Self::from_client(error) }
     }
@@ -64,7 +64,7 @@ impl KafkaError {
 
 /// The `KafkaException` of an error of the client, its text led by what was tried (`Failed to get metadata: `).
 pub(crate) fn raise(py: Python<'_>, what: &str, error: &Error) -> PyErr {
-    let mut shown = KafkaError::from_client(error);
+    let mut shown = KafkaError::of_message(error);
     if !what.is_empty() {
         shown.reason = Some(format!("{what}: {}", error.message()));
     }

@@ -57,7 +57,7 @@ impl Reader {
     fn commit(&mut self, request: u64) {
         let offsets =
             vec![StoredOffset { topic: name("t"), partition: 0, offset: 4, leader_epoch: -1, metadata: None }];
-        let deadline_us = self.scenario.now.mono_us + 10 * SECOND;
+        let deadline_us = Some(self.scenario.now.mono_us + 10 * SECOND);
         self.scenario.command(Command::Commit { request: Some(request), offsets, deadline_us });
         self.settle();
     }
@@ -124,7 +124,7 @@ fn who_subscribes_and_is_no_member_commits_nothing_unasked() {
         reader.settle();
     }
     assert_eq!(reader.waiting(ApiKey::OffsetCommit), 0);
-    reader.scenario.command(Command::Unsubscribe);
+    reader.scenario.command(Command::Unsubscribe { request: 99 });
     reader.settle();
     for _ in 0..6 {
         reader.scenario.forward(SECOND);

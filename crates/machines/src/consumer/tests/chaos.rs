@@ -199,7 +199,7 @@ impl Chaos {
         let last = self.world.unassign_some(&[("t", partition)]);
         if !last.is_empty() {
             let deadline_us = self.world.now.mono_us + 60_000_000;
-            self.world.commit(None, last, deadline_us);
+            self.world.commit(None, last, Some(deadline_us));
         }
         if self.random.below(2) == 0 {
             self.world.settle();

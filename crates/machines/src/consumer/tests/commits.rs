@@ -19,7 +19,7 @@ fn member(generation: i32) -> Member {
 
 fn commit(world: &mut World, request: Option<u64>, offsets: &[(&str, i32, i64)]) {
     let offsets = offsets.iter().map(|(topic, partition, offset)| stored(topic, *partition, *offset)).collect();
-    let deadline_us = world.now.mono_us + 20_000_000;
+    let deadline_us = request.map(|_| world.now.mono_us + 20_000_000);
     world.commit(request, offsets, deadline_us);
 }
 
@@ -269,7 +269,7 @@ fn a_commit_that_was_made_in_an_older_generation_fails() {
 #[test]
 fn a_commit_that_is_made_after_the_membership_was_lost_fails() {
     let mut world = World::new(&[]);
-    world.commits.note_subscribed(true);
+    world.subscribed = true;
     world.member = Some(member(4));
     world.pass(10);
     world.member = None;
@@ -341,4 +341,63 @@ fn every_commit_fails_when_the_client_ends() {
     commit(&mut world, Some(1), &[("t", 0, 3)]);
     world.close_commits();
     assert_eq!(replied(&mut world), (1, Err(-197)));
+}
+
+/// A coordinator may load for ever; what was to be committed unasked is told as failed then (`socket.timeout.ms`).
+#[test]
+fn a_commit_without_a_deadline_is_tried_for_as_long_as_a_request_may_take() {
+    let mut world = World::new(&[("socket.timeout.ms", "10000")]);
+    commit(&mut world, None, &[("t", 0, 3)]);
+    let begun_us = world.now.mono_us;
+    while world.events.is_empty() {
+        if world.commits_asked() > 0 {
+            world.answer_commit(14);
+        }
+        world.pass(100);
+        assert!(world.now.mono_us < begun_us + 11_000_000);
+    }
+    assert!(world.now.mono_us >= begun_us + 10_000_000);
+    assert_eq!(told(&mut world), [(14, vec![(0, 3)])], "with the coordinator's reason");
+    assert!(world.commits.is_idle());
+}
+
+/// As in the original: who was disowned is a stranger to its group until it joins again, also where it subscribes no more.
+#[test]
+fn a_commit_after_the_membership_was_lost_and_the_subscription_ended_fails() {
+    let mut world = World::new(&[]);
+    world.subscribed = true;
+    world.member = Some(member(4));
+    world.pass(10);
+    world.member = None;
+    world.pass(10);
+    world.subscribed = false;
+    world.pass(10);
+    commit(&mut world, Some(1), &[("t", 0, 3)]);
+    assert_eq!(replied(&mut world), (1, Err(25)));
+    assert_eq!(world.commits_asked(), 0);
+}
+
+#[test]
+fn who_left_in_order_commits_as_no_member() {
+    let mut world = World::new(&[]);
+    world.subscribed = true;
+    world.member = Some(member(4));
+    world.pass(10);
+    world.subscribed = false;
+    world.pass(10);
+    world.member = None;
+    world.pass(10);
+    commit(&mut world, Some(1), &[("t", 0, 3)]);
+    assert_eq!(world.answer_commit(0), [("t", 0, 3)]);
+    assert_eq!(replied(&mut world), (1, Ok(vec![0])));
+}
+
+#[test]
+fn who_was_fenced_commits_nothing_any_more() {
+    let mut world = World::new(&[]);
+    world.commits.note_fenced();
+    commit(&mut world, Some(1), &[("t", 0, 3)]);
+    assert_eq!(replied(&mut world), (1, Err(-150)));
+    commit(&mut world, None, &[]);
+    assert_eq!(told(&mut world), [(-150, vec![])]);
 }

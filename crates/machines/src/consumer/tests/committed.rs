@@ -107,7 +107,7 @@ fn a_start_waits_for_what_is_still_to_be_committed_of_its_partition_alone() {
     world.hold_lookups = true;
     let (topic, metadata) = ("t".into(), None);
     let given = StoredOffset { topic, partition: 0, offset: 9, leader_epoch: -1, metadata };
-    world.commit(None, vec![given], 60_000_000);
+    world.commit(None, vec![given], Some(60_000_000));
     world.assign(&[("t", 0, StartOffset::Stored)]);
     let lookups =
         |world: &World| world.asked.iter().filter(|asked| matches!(asked.question, Question::Lookup(_))).count();
@@ -118,7 +118,7 @@ fn a_start_waits_for_what_is_still_to_be_committed_of_its_partition_alone() {
     world.commit(
         None,
         vec![StoredOffset { topic: "t".into(), partition: 1, offset: 9, leader_epoch: -1, metadata: None }],
-        60_000_000,
+        Some(60_000_000),
     );
     world.assign(&[("t", 0, StartOffset::Stored)]);
     assert_eq!((world.commits_asked(), lookups(&world)), (1, 1));
@@ -136,4 +136,21 @@ fn a_start_that_is_made_anew_is_asked_for_once() {
     world.pass(30_000);
     let lookups = world.asked.iter().filter(|asked| matches!(asked.question, Question::Lookup(_))).count();
     assert_eq!(lookups, 1);
+}
+
+/// As in the original: it tells whether there is a coordinator.
+#[test]
+fn no_partitions_are_asked_for_too() {
+    let mut world = World::new(&[]);
+    world.ask_committed(7, &[], 1_000_000);
+    assert!(
+        matches!(&world.events[..], [Event::Reply { request: 7, result: Ok(Reply::Offsets(none)) }] if none.is_empty())
+    );
+    let mut world = World::new(&[]);
+    world.down.extend([1, 2]);
+    world.ask_committed(7, &[], 1_000_000);
+    world.pass(1100);
+    world.events.retain(|event| matches!(event, Event::Reply { .. }));
+    let Some(Event::Reply { result: Err(error), .. }) = world.events.pop() else { panic!("{:?}", world.events) };
+    assert_eq!(error.code(), -185);
 }

@@ -18,7 +18,7 @@ use crate::group::StoredOffset;
 use crate::machine::{ConnectionId, Lane};
 
 impl World {
-    pub(super) fn commit(&mut self, request: Option<u64>, offsets: Vec<StoredOffset>, deadline_us: u64) {
+    pub(super) fn commit(&mut self, request: Option<u64>, offsets: Vec<StoredOffset>, deadline_us: Option<u64>) {
         self.commits.commit(self.now, request, offsets, deadline_us, &mut self.outbox);
         self.settle();
     }
@@ -26,7 +26,7 @@ impl World {
     pub(super) fn ask_committed(&mut self, request: u64, partitions: &[(&str, i32)], timeout_us: u64) {
         let partitions = partitions.iter().map(|(topic, partition)| ((*topic).into(), *partition)).collect();
         let deadline_us = self.now.mono_us + timeout_us;
-        self.commits.committed(request, partitions, deadline_us, &mut self.outbox);
+        self.commits.committed(request, partitions, deadline_us);
         self.settle();
     }
 

@@ -98,6 +98,8 @@ pub(super) struct World {
     pub(super) commits: Commits,
     pub(super) coordinator: Coordinator,
     pub(super) member: Option<Member>,
+    /// Whether there is a subscription.
+    pub(super) subscribed: bool,
     /// What brokers answer to OffsetFetch, at once unless lookups are held: topic, partition; offset, leader epoch.
     pub(super) committed: BTreeMap<(&'static str, i32), (i64, i32)>,
     pub(super) hold_lookups: bool,
@@ -151,6 +153,7 @@ impl World {
             commits: Commits::new(&settings, 4),
             coordinator: Coordinator::new(&settings.connection, &settings.group, 5),
             member: None,
+            subscribed: false,
             committed: BTreeMap::new(),
             hold_lookups: false,
             coordinated_by: 2,
@@ -234,6 +237,7 @@ impl World {
             self.fetcher.advance(self.now, &mut self.network, &mut self.metadata, &mut self.outbox);
             self.commits.find_starts(self.fetcher.take_starts());
             let Self { network, metadata, coordinator, member, outbox, .. } = self;
+            self.commits.note_standing(self.subscribed, member.is_some());
             self.commits.advance(self.now, network, metadata, coordinator, member.as_ref(), outbox);
             busy |= self.failures();
             while let Some(output) = self.network.poll_output() {

@@ -37,7 +37,9 @@ impl Chaos {
             0 => {
                 self.group.subscribe(&["t"]);
             }
-            1 if self.random.below(4) == 0 => self.group.unsubscribe(),
+            1 if self.random.below(4) == 0 => {
+                self.group.unsubscribe();
+            }
             2 => {
                 self.group.scenario.disconnect(NodeId(self.random.below(3) as i32 - 1));
                 self.group.turn();

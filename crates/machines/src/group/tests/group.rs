@@ -151,8 +151,8 @@ impl Group {
         self.command(|request| Command::Subscribe { request, topics })
     }
 
-    pub(super) fn unsubscribe(&mut self) {
-        self.command(|_| Command::Unsubscribe);
+    pub(super) fn unsubscribe(&mut self) -> u64 {
+        self.command(|request| Command::Unsubscribe { request })
     }
 
     pub(super) fn leave(&mut self, within_us: u64) -> u64 {

@@ -6,7 +6,7 @@ use ottla_protocol::messages::offset_commit::{
 };
 
 use super::group::{Group, HEARTBEAT};
-use crate::client::Command;
+use crate::client::{Command, Event};
 use crate::group::StoredOffset;
 use crate::machine::Lane;
 use crate::scenario::{SECOND, name};
@@ -129,7 +129,7 @@ fn subscribing_again_before_the_revoke_is_served_joins_anew() {
 fn commit(group: &mut Group) -> u64 {
     let topic = name("t");
     let offsets = vec![StoredOffset { topic, partition: 0, offset: 7, leader_epoch: -1, metadata: None }];
-    let deadline_us = group.scenario.now.mono_us + 20 * SECOND;
+    let deadline_us = Some(group.scenario.now.mono_us + 20 * SECOND);
     group.command(|request| Command::Commit { request: Some(request), offsets, deadline_us })
 }
 
@@ -169,4 +169,15 @@ fn one_that_is_no_member_has_left_once_its_commits_are_over() {
     let request = group.leave(10 * SECOND);
     group.pass(10 * SECOND);
     assert_eq!(group.reply(request), Some(Ok("done".to_owned())), "at the deadline whatever happens");
+}
+
+/// Who unsubscribes serves the revoke with the next poll: it must be there by then.
+#[test]
+fn unsubscribing_is_answered_behind_the_revoke() {
+    let mut group = Group::steady();
+    let request = group.unsubscribe();
+    let [.., Event::Rebalance(_), Event::Reply { request: answered, .. }] = &group.scenario.events[..] else {
+        panic!("{:?}", group.scenario.events)
+    };
+    assert_eq!(*answered, request);
 }

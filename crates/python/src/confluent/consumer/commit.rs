@@ -122,9 +122,6 @@ pub(super) fn committed(
     let (partitions, timeout) = arguments::partitions_and_timeout(Call::new(args, kwargs))?;
     let engine = this.open(py)?;
     let asked = topic_partition::list(&required(partitions)?)?;
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
     let deadline = waiting::deadline(timeout);
     let named = asked.iter().map(|given| (Arc::from(given.topic.as_str()), given.partition)).collect();
     let pending = py.detach(|| engine.client.committed(named, waiting::left(deadline)));

@@ -79,13 +79,11 @@ pub(super) fn subscribe(
 /// Returns when the machine has taken it in: what is assigned is revoked by the next call, before another record (as there).
 pub(super) fn unsubscribe(this: &Consumer, py: Python<'_>) -> PyResult<()> {
     let engine = this.open(py)?;
-    py.detach(|| engine.client.unsubscribe());
-    // The first answer may come before what follows from the command, in the same turn of the engine; the second comes in a later one.
-    for _ in 0..2 {
-        let pending = py.detach(|| engine.client.group_metadata());
-        waiting::until(py, None, |end| pending.wait_until(end))?;
+    let pending = py.detach(|| engine.client.unsubscribe());
+    match waiting::until(py, None, |end| pending.wait_until(end))? {
+        Some(Err(refused)) => Err(error::raise(py, "Failed to remove subscription", &Error::new(refused.kind))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Anything is taken as its text, as there.
