@@ -70,7 +70,7 @@ impl ClassicProtocol {
             Tag::JoinGroup(attempt) | Tag::SyncGroup(attempt) if attempt == self.attempt => self.enter(Input::Lost),
             Tag::Heartbeat(attempt) if attempt == self.attempt => self.heartbeat.failed(now.mono_us),
             Tag::LeaveGroup(attempt) => {
-                if let Some(leaving) = self.leaving.as_mut().filter(|leaving| leaving.attempt == attempt) {
+                if let Some(leaving) = self.leaving.iter_mut().find(|leaving| leaving.attempt == attempt) {
                     leaving.in_flight = false;
                 }
             }
@@ -269,11 +269,12 @@ impl ClassicProtocol {
         response: &Response,
         around: &mut Answering<'_>,
     ) -> Result<(), DecodeError> {
-        let Some(leaving) = self.leaving.as_mut().filter(|leaving| leaving.attempt == attempt) else { return Ok(()) };
+        let Some(at) = self.leaving.iter().position(|leaving| leaving.attempt == attempt) else { return Ok(()) };
         let answer = LeaveGroupResponse::decode(&mut Reader::new(response.body()), response.version)?;
         around.network.throttle(now, response.connection, answer.throttle_time_ms);
         match answer.error_code {
             NOT_COORDINATOR | COORDINATOR_NOT_AVAILABLE | COORDINATOR_LOAD_IN_PROGRESS => {
+                let leaving = &mut self.leaving[at];
                 leaving.in_flight = false;
                 leaving.not_before_us = now.mono_us.saturating_add(self.backoff.failed(&mut self.random));
                 if answer.error_code != COORDINATOR_LOAD_IN_PROGRESS {
@@ -282,8 +283,8 @@ impl ClassicProtocol {
             }
             // Any other answer: the member is not one any more, or cannot be told.
             _ => {
-                self.leaving = None;
-                self.news.push_back(News::Left);
+                self.leaving.remove(at);
+                self.note_left();
             }
         }
         Ok(())

@@ -88,7 +88,8 @@ pub struct ClassicProtocol {
     reason: String,
     /// A rebalance was told and not followed yet.
     pub(super) rebalancing: bool,
-    pub(super) leaving: Option<Leaving>,
+    /// Each until it is answered or its time is over; another may begin before.
+    pub(super) leaving: Vec<Leaving>,
     pub(super) news: VecDeque<News>,
 }
 
@@ -115,7 +116,7 @@ impl ClassicProtocol {
             random: Random::new(seed),
             reason: String::new(),
             rebalancing: false,
-            leaving: None,
+            leaving: Vec::new(),
             news: VecDeque::new(),
         }
     }
@@ -144,11 +145,18 @@ impl ClassicProtocol {
     pub fn leave(&mut self, metadata: &mut Metadata, reason: &'static str, until_us: u64) {
         let member_id = self.forget(metadata);
         self.enter(Input::Leave);
-        if member_id.is_empty() || self.settings.instance_id.is_some() {
-            return self.news.push_back(News::Left);
+        if !member_id.is_empty() && self.settings.instance_id.is_none() {
+            let (attempt, in_flight, not_before_us) = (self.attempt, false, 0);
+            self.leaving.push(Leaving { member_id, reason, attempt, in_flight, not_before_us, until_us });
         }
-        let (attempt, in_flight, not_before_us) = (self.attempt, false, 0);
-        self.leaving = Some(Leaving { member_id, reason, attempt, in_flight, not_before_us, until_us });
+        self.note_left();
+    }
+
+    /// It has left once nothing is to be told any more.
+    pub(super) fn note_left(&mut self) {
+        if self.leaving.is_empty() {
+            self.news.push_back(News::Left);
+        }
     }
 
     /// Forgets what the coordinator knows this client as. Returns its member id.
@@ -167,7 +175,7 @@ impl ClassicProtocol {
 
     /// Sends what is due.
     pub fn advance(&mut self, now: Now, around: &mut Surroundings<'_>) {
-        self.send_leave(now, around);
+        self.send_leaves(now, around);
         if self.state == State::Stable {
             self.watch(around);
             self.beat(now, around);
@@ -264,28 +272,29 @@ impl ClassicProtocol {
         self.check(now, sent, connection, around);
     }
 
-    fn send_leave(&mut self, now: Now, around: &mut Surroundings<'_>) {
-        let Some(leaving) = &mut self.leaving else { return };
-        if leaving.until_us <= now.mono_us {
-            self.leaving = None;
-            return self.news.push_back(News::Left);
-        }
-        if leaving.in_flight || leaving.not_before_us > now.mono_us {
+    fn send_leaves(&mut self, now: Now, around: &mut Surroundings<'_>) {
+        if self.leaving.is_empty() {
             return;
         }
-        // Not on the group's lane, where a JoinGroup may be parked (E1); behind the last commit.
-        let Some(node) = around.coordinator.node() else { return };
-        let Some(connection) = around.network.ready(now, node, Lane::General) else { return };
-        let Some(version) = around.network.version(connection, ApiKey::LeaveGroup) else {
-            self.leaving = None;
-            return self.news.push_back(News::Left);
-        };
-        leaving.in_flight = true;
-        let (member_id, reason) = (leaving.member_id.clone(), leaving.reason);
-        let (attempt, timeout_us) = (leaving.attempt, leaving.until_us - now.mono_us);
-        let outgoing = Outgoing { now, connection, version, attempt, group: &self.settings, network: around.network };
-        let sent = outgoing.leave(&member_id, reason, timeout_us);
-        self.check(now, sent, connection, around);
+        self.leaving.retain(|leaving| leaving.until_us > now.mono_us);
+        let due = |leaving: &Leaving| !leaving.in_flight && leaving.not_before_us <= now.mono_us;
+        while let Some(at) = self.leaving.iter().position(due) {
+            // Not on the group's lane, where a JoinGroup may be parked (E1); behind the last commit.
+            let Some(connection) = self.connection(now, Lane::General, around) else { return };
+            let Some(version) = around.network.version(connection, ApiKey::LeaveGroup) else {
+                self.leaving.clear();
+                break;
+            };
+            let leaving = &mut self.leaving[at];
+            leaving.in_flight = true;
+            let (member_id, reason) = (leaving.member_id.clone(), leaving.reason);
+            let (attempt, timeout_us) = (leaving.attempt, leaving.until_us - now.mono_us);
+            let (group, network) = (&self.settings, &mut *around.network);
+            let outgoing = Outgoing { now, connection, version, attempt, group, network };
+            let sent = outgoing.leave(&member_id, reason, timeout_us);
+            self.check(now, sent, connection, around);
+        }
+        self.note_left();
     }
 
     fn outgoing<'a>(
@@ -353,8 +362,8 @@ impl ClassicProtocol {
         };
         let leaving = self
             .leaving
-            .as_ref()
+            .iter()
             .map(|leaving| if leaving.not_before_us > now.mono_us { leaving.not_before_us } else { leaving.until_us });
-        [own, leaving].into_iter().flatten().filter(|at| *at > now.mono_us).min()
+        own.into_iter().chain(leaving).filter(|at| *at > now.mono_us).min()
     }
 }

@@ -171,6 +171,50 @@ fn one_that_is_no_member_has_left_once_its_commits_are_over() {
     assert_eq!(group.reply(request), Some(Ok("done".to_owned())), "at the deadline whatever happens");
 }
 
+/// A member that polled too late, whose LeaveGroup is to be sent again.
+fn late() -> Group {
+    const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+    let mut group = Group::steady();
+    group.polls = false;
+    while !group.sent(ApiKey::LeaveGroup) {
+        group.pass(HEARTBEAT);
+        if group.sent(ApiKey::Heartbeat) {
+            group.beat(0);
+        }
+    }
+    group.left(COORDINATOR_LOAD_IN_PROGRESS);
+    group.polls = true;
+    group
+}
+
+/// The client ends once it has left, so that what was to tell the coordinator before must be over too.
+#[test]
+fn closing_waits_for_a_leave_that_began_before() {
+    let mut group = late();
+    group.unsubscribe();
+    group.acknowledge();
+    let request = group.leave(10 * SECOND);
+    assert_eq!(group.reply(request), None);
+    group.pass(2 * SECOND);
+    group.left(0);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+}
+
+#[test]
+fn leaving_again_does_not_forget_the_member_that_left_before() {
+    let mut group = late();
+    group.acknowledge();
+    group.join_alone(2);
+    group.acknowledge();
+    let request = group.leave(10 * SECOND);
+    group.acknowledge();
+    group.left(0);
+    assert_eq!(group.reply(request), None, "one of two");
+    group.pass(2 * SECOND);
+    group.left(0);
+    assert_eq!(group.reply(request), Some(Ok("done".to_owned())));
+}
+
 /// Who unsubscribes serves the revoke with the next poll: it must be there by then.
 #[test]
 fn unsubscribing_is_answered_behind_the_revoke() {
