@@ -16,4 +16,5 @@ mod reading;
 mod session_world;
 mod sessions;
 mod transactions;
+mod transitions;
 mod world;

@@ -5,3 +5,4 @@ mod hand_over;
 mod idempotent;
 mod retry;
 mod scene;
+mod transitions;
