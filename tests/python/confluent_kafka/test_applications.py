@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import confluent_kafka
 import pytest
 
+from tests.python.programs import run_program
 from tests.python.reading import partitions_of
 
 if TYPE_CHECKING:
@@ -251,13 +250,7 @@ assert os.waitstatus_to_exitcode(status) == 0, status
 def test_a_forked_child_has_a_client_of_its_own(ottla: Any, kafka: Cluster, topic: str) -> None:
     """The child's producer begins anew, its consumer says why it cannot; the parent delivers what was queued."""
     assert ottla.Producer
-    done = subprocess.run(
-        [sys.executable, "-c", _FORKING, kafka.bootstrap, topic],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_program(_FORKING, kafka.bootstrap, topic)
     assert done.returncode == 0, done.stderr
     values = sorted(message.value() or b"" for message in partitions_of(kafka, topic)[0])
     assert values == [b"child", b"parent after", b"parent before"]
@@ -305,13 +298,7 @@ assert os.waitstatus_to_exitcode(status) == 0, status
 def test_a_callback_may_fork_and_queues_stay_with_the_parent(ottla: Any, kafka: Cluster, topic: str) -> None:
     """Three producers have 1,000 records queued: the parent delivers each once, the child's first use works."""
     assert ottla.Producer
-    done = subprocess.run(
-        [sys.executable, "-c", _FORKING_IN_A_CALLBACK, kafka.bootstrap, topic],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_program(_FORKING_IN_A_CALLBACK, kafka.bootstrap, topic)
     assert done.returncode == 0, done.stderr
     values = sorted(message.value() or b"" for message in partitions_of(kafka, topic)[0])
     queued = [b"%d" % number for number in range(1_000)]
@@ -336,9 +323,7 @@ print(error.name(), error.str())
 def test_an_engine_that_the_system_refuses_is_said_and_the_next_one_works(ottla: Any) -> None:
     """No descriptor is left for the engine: an error that says what to check, and no trace of it afterwards."""
     assert ottla.Producer
-    done = subprocess.run(
-        [sys.executable, "-c", _FEW_DESCRIPTORS], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_program(_FEW_DESCRIPTORS)
     assert done.stdout.startswith("_CRIT_SYS_RESOURCE "), done.stderr
     assert "check the limits of threads and open files" in done.stdout
 

@@ -5,13 +5,12 @@ Ottla alone: the original aborts on a poll inside a callback.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.python.programs import run_program
 
 if TYPE_CHECKING:
     from tests.realkafka import Cluster
@@ -148,7 +147,7 @@ def test_a_child_closes_what_it_inherited_in_silence() -> None:
             sys.exit(0)
         print(os.wait()[1], consumer.assignment(), consumer.close())
     """
-    ended = run(program)
+    ended = run_program(program)
     assert ended.stdout.splitlines() == ["_STATE True", "0 [] None"], ended.stderr
 
 
@@ -238,14 +237,8 @@ def test_an_interrupted_consume_loses_nothing(kafka: Cluster, topic: str) -> Non
         consumer.seek(TopicPartition(sys.argv[2], 0, 17))
         print([int(each.value()) for each in consumer.consume(3, 30)])
     """
-    ended = run(program, kafka.bootstrap, topic)
+    ended = run_program(program, kafka.bootstrap, topic)
     assert ended.stdout.splitlines() == ["0 [0, 1, 2, 3, 4] 5", "[17, 18, 19]"], ended.stderr
-
-
-def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end."""
-    command = [sys.executable, "-c", textwrap.dedent(program), *arguments]
-    return subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
 
 
 def test_what_is_queued_at_exit_is_sent(ottla: Any, kafka: Cluster, topic: str) -> None:
@@ -258,7 +251,7 @@ def test_what_is_queued_at_exit_is_sent(ottla: Any, kafka: Cluster, topic: str) 
         for number in range(100):
             producer.produce(sys.argv[2], str(number), partition=0, callback=lambda *_: print("called"))
     """
-    ended = run(program, kafka.bootstrap, topic)
+    ended = run_program(program, kafka.bootstrap, topic)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     consumer = ottla.Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "g", "auto.offset.reset": "earliest"})
     consumer.assign([ottla.TopicPartition(topic, 0)])
@@ -274,7 +267,7 @@ def test_an_atexit_of_the_program_may_flush(kafka: Cluster, topic: str) -> None:
         atexit.register(lambda: print(producer.flush(30)))
         producer.produce(sys.argv[2], "v", callback=lambda error, _: print(error))
     """
-    ended = run(program, kafka.bootstrap, topic)
+    ended = run_program(program, kafka.bootstrap, topic)
     assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, ["None", "0"], "")
 
 
@@ -285,7 +278,7 @@ def test_records_that_nobody_can_be_sent_do_not_hold_the_exit() -> None:
         producer = Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
         producer.produce("t", "v")
     """
-    ended = run(program)
+    ended = run_program(program)
     assert ended.returncode == 0
     assert len(ended.stderr.splitlines()) == 1
     assert "1 messages were not delivered" in ended.stderr

@@ -17,6 +17,35 @@ _SECONDS = 120.0
 _AT_LEAST = 5_000
 
 
+def produce_through(
+    kafka3: Cluster, dying: list[int], producer: Any, topic: str, report: Callable[[object, Any], None]
+) -> int:
+    """Produce until each of the brokers was killed and has come back, which begins halfway; how many."""
+
+    def kill_and_restart() -> None:
+        for node in dying:
+            kafka3.kill(node)
+            kafka3.restart(node)
+
+    fault = threading.Thread(target=kill_and_restart)
+    number = 0
+    while number < _AT_LEAST or fault.is_alive():
+        if number == _AT_LEAST // 2:
+            producer.flush(_SECONDS)
+            fault.start()
+        # A few hundred at a time: records flow during the whole fault, and the test's memory stays small.
+        for _ in range(100):
+            producer.produce(topic, value=b"%d" % number, partition=number % _PARTITIONS, on_delivery=report)
+            number += 1
+        while len(producer) > 2_000:
+            producer.poll(0.05)
+        producer.poll(0.01)
+    fault.join()
+    assert all(broker.running for broker in kafka3.brokers)
+    assert producer.flush(_SECONDS) == 0
+    return number
+
+
 def test_an_idempotent_producer_survives_the_death_of_a_leader(
     package: Any, kafka3: Cluster, create_topic: Callable[..., str]
 ) -> None:
@@ -35,26 +64,7 @@ def test_an_idempotent_producer_survives_the_death_of_a_leader(
     def report(error: object, message: Any) -> None:
         reports.append((error, message.value()))
 
-    def kill_and_restart() -> None:
-        kafka3.kill(leader)
-        kafka3.restart(leader)
-
-    fault = threading.Thread(target=kill_and_restart)
-    number = 0
-    while number < _AT_LEAST or fault.is_alive():
-        if number == _AT_LEAST // 2:
-            producer.flush(_SECONDS)
-            fault.start()
-        # A few hundred at a time: records flow during the whole fault, and the test's memory stays small.
-        for _ in range(100):
-            producer.produce(topic, value=b"%d" % number, partition=number % _PARTITIONS, on_delivery=report)
-            number += 1
-        while len(producer) > 2_000:
-            producer.poll(0.05)
-        producer.poll(0.01)
-    fault.join()
-    assert all(broker.running for broker in kafka3.brokers)
-    assert producer.flush(_SECONDS) == 0
+    number = produce_through(kafka3, [leader], producer, topic, report)
     assert [error for error, _ in reports if error is not None] == []
     assert sorted(int(value) for _, value in reports) == list(range(number))
     read = [[int(message.value() or b"") for message in partition] for partition in partitions_of(kafka3, topic)]
@@ -83,24 +93,8 @@ def test_a_producer_without_idempotence_loses_nothing_acknowledged(
         else:
             failed.append(error)
 
-    def kill_and_restart() -> None:
-        for broker in kafka3.brokers:
-            kafka3.kill(broker.node_id)
-            kafka3.restart(broker.node_id)
-
-    fault = threading.Thread(target=kill_and_restart)
-    fault.start()
-    number = 0
-    while number < _AT_LEAST or fault.is_alive():
-        for _ in range(100):
-            producer.produce(topic, value=b"%d" % number, partition=number % _PARTITIONS, on_delivery=report)
-            number += 1
-        while len(producer) > 2_000:
-            producer.poll(0.05)
-        producer.poll(0.01)
-    fault.join()
-    assert all(broker.running for broker in kafka3.brokers)
-    assert producer.flush(_SECONDS) == 0
+    every = [broker.node_id for broker in kafka3.brokers]
+    number = produce_through(kafka3, every, producer, topic, report)
     assert len(acknowledged) + len(failed) == number
     # With the default retries and two minutes nothing need fail: two of three brokers were always up.
     assert not failed, failed[:3]

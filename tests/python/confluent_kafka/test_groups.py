@@ -10,8 +10,6 @@ import gc
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -19,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
 import pytest
+
+from tests.python.programs import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -391,13 +391,7 @@ consumer.close()
 def test_a_forked_child_of_a_member(ottla: Any, kafka: Cluster, topic: str) -> None:
     """Forked in a callback and with records queued: the child is told what to do, the parent reads each record once."""
     assert ottla.Consumer
-    done = subprocess.run(
-        [sys.executable, "-c", _FORKING, kafka.bootstrap, topic],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_program(_FORKING, kafka.bootstrap, topic)
     assert done.returncode == 0, done.stderr
 
 

@@ -18,7 +18,8 @@ class Member:
         """Subscribe; members are ordered by `name`, with which their ids begin."""
         self.events: list[list[object]] = []
         self.messages: list[Any] = []
-        self.consumer = setup.consumer(client_id=name, session_timeout_ms=6000, **config)
+        session: dict[str, object] = {"session_timeout_ms": 6000}
+        self.consumer = setup.consumer(client_id=name, **(session | config))
         self.consumer.subscribe(
             topics or [setup.topic],
             on_assign=self.note("assign"),
