@@ -377,7 +377,7 @@ impl MemberApp {
         for (place, given) in std::mem::take(&mut self.unreturned) {
             self.given(client, place, given, stage);
         }
-        buffer.handed_over();
+        buffer.handed_over(0);
     }
 
     /// What a take brought is of a partition that the application holds.

@@ -162,7 +162,7 @@ impl ReaderApp {
             self.given(client, place, given, stage);
         }
         if many {
-            buffer.handed_over();
+            buffer.handed_over(0);
         }
         taken.all
     }

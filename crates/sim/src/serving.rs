@@ -47,7 +47,7 @@ impl MemberApp {
         let Shared::Consumer(buffer) = &mut driver.shared else { return };
         let taken = if stage.draw.chance(self.plan.many) {
             let taken = self.taking.many(client, buffer, stage);
-            buffer.handed_over();
+            buffer.handed_over(0);
             taken
         } else {
             self.taking.some(client, 3, buffer, stage)

@@ -108,11 +108,11 @@ impl Consumer {
         stored
     }
 
-    /// What `take_many` took since the last call is with the application now: its offsets are stored, where that is
+    /// What `take_many` took with runs of this call is with the application now: its offsets are stored, where that is
     /// automatic.
-    pub fn handed_over(&self, wait: &mut dyn FnMut(Contention)) {
+    pub fn handed_over(&self, call: u64, wait: &mut dyn FnMut(Contention)) {
         if self.handle.is_ours() {
-            self.handle.shared.side.buffer.lock(wait).handed_over();
+            self.handle.shared.side.buffer.lock(wait).handed_over(call);
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::arena::List;
 use super::fetch_buffer::{FetchBuffer, Slot, View, offset_of};
 use super::positions::{Assigned, Assignment, OFFSET_INVALID, StartOffset};
+use super::stored::Hold;
 use crate::error::{Error, Kind};
 use crate::group::StoredOffset;
 
@@ -28,7 +29,7 @@ pub struct Displaced {
     store_on_handover: bool,
     _emptied: Vec<Slot>,
     _ready: VecDeque<u32>,
-    _unhanded: Vec<u32>,
+    _holds: Vec<Hold>,
     _views: Vec<View>,
     _named: Assignment,
 }
@@ -49,7 +50,7 @@ pub struct PreparedAssignment {
     slots: Vec<Slot>,
     removed: Vec<Slot>,
     ready: VecDeque<u32>,
-    unhanded: Vec<u32>,
+    holds: Vec<Hold>,
     views: Vec<View>,
 }
 
@@ -74,7 +75,7 @@ impl PreparedAssignment {
             slots: Vec::with_capacity(count),
             removed: Vec::with_capacity(assigned),
             ready: VecDeque::with_capacity(count),
-            unhanded: Vec::with_capacity(count),
+            holds: Vec::with_capacity(count),
             views: Vec::with_capacity(count),
         })
     }
@@ -110,7 +111,7 @@ impl Unfit {
 impl FetchBuffer {
     /// Replaces the assignment: all start anew. A partition that was paused is so again.
     pub fn assign(&mut self, prepared: PreparedAssignment) -> Displaced {
-        let PreparedAssignment { assigned, mut slots, mut ready, unhanded, views, .. } = prepared;
+        let PreparedAssignment { assigned, mut slots, mut ready, holds, views, .. } = prepared;
         self.retire_all();
         self.remember_all();
         ready.clear();
@@ -126,7 +127,7 @@ impl FetchBuffer {
             store_on_handover,
             _emptied: Vec::new(),
             _ready: mem::replace(&mut self.ready, ready),
-            _unhanded: mem::replace(&mut self.unhanded, unhanded),
+            _holds: mem::replace(&mut self.holds, holds),
             _views: mem::replace(&mut self.spare_views, views),
             _named: assigned,
         }
@@ -196,7 +197,7 @@ impl FetchBuffer {
 
     /// The slots that `stays` names and those that were prepared, in order.
     fn merge(&mut self, prepared: PreparedAssignment, stays: impl Fn(&str, i32) -> bool) -> Displaced {
-        let PreparedAssignment { assigned, mut slots, mut removed, mut ready, unhanded, views } = prepared;
+        let PreparedAssignment { assigned, mut slots, mut removed, mut ready, holds, views } = prepared;
         if let Some(slot) = self.slots.get(self.current_slot as usize)
             && !stays(&slot.name, slot.partition)
         {
@@ -230,13 +231,13 @@ impl FetchBuffer {
         // All have moved: whoever has something gets in line anew.
         ready.clear();
         let line = mem::replace(&mut self.ready, ready);
-        let held_back = mem::replace(&mut self.unhanded, unhanded);
+        let held_back = mem::replace(&mut self.holds, holds);
+        let topics = &self.topics;
+        let stays_held = |hold: &&Hold| topics.get(hold.topic as usize).is_some_and(|name| stays(name, hold.partition));
+        self.holds.extend(held_back.iter().filter(stays_held));
         for index in 0..self.slots.len() {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.ready = false;
-                if slot.unhanded {
-                    self.unhanded.push(index as u32);
-                }
             }
             self.make_ready(index);
         }
@@ -247,7 +248,7 @@ impl FetchBuffer {
             store_on_handover: self.store_on_handover,
             _emptied: before,
             _ready: line,
-            _unhanded: held_back,
+            _holds: held_back,
             _views: mem::replace(&mut self.spare_views, views),
             _named: assigned,
         }
@@ -278,7 +279,8 @@ impl FetchBuffer {
             resume: offset_of(start),
             watermarks,
             stored: None,
-            unhanded: false,
+            holds: 0,
+            holder: 0,
             committed: None,
         }
     }

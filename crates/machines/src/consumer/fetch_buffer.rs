@@ -13,7 +13,7 @@ use super::arena::{Arena, List};
 use super::assigning::Aside;
 use super::batch::{Batch, Item, PartitionError};
 use super::positions::{Assigned, OFFSET_INVALID, StartOffset};
-use super::stored::Stored;
+use super::stored::{Hold, Stored};
 use crate::config::ConsumerSettings;
 use crate::error::{Error, Kind};
 
@@ -56,8 +56,9 @@ pub(crate) struct Slot {
     pub(crate) watermarks: Option<(i64, i64)>,
     /// What was stored, where that is not the position: see `stored`.
     pub(crate) stored: Option<Stored>,
-    /// Records behind `stored` were taken by a call that has not returned them yet.
-    pub(crate) unhanded: bool,
+    /// Calls that took records behind `stored` and have not returned them yet; the last of them.
+    pub(crate) holds: u32,
+    pub(crate) holder: u64,
     /// The offset and leader epoch that are known to be committed.
     pub(crate) committed: Option<(i64, i32)>,
 }
@@ -117,8 +118,8 @@ pub struct FetchBuffer {
     pub(crate) spare_views: Vec<View>,
     /// An offset is stored when its record is handed over.
     pub(crate) store_on_handover: bool,
-    /// Slots with records that were taken and not handed over yet.
-    pub(crate) unhanded: Vec<u32>,
+    /// What calls have taken and not handed over yet, in the order of their first takes.
+    pub(crate) holds: Vec<Hold>,
     /// The application took, or tried to, since *io* last looked.
     pub(crate) polled: bool,
     /// Callers that wait for records.
@@ -148,7 +149,7 @@ impl FetchBuffer {
             next_epoch: 1,
             spare_views: Vec::new(),
             store_on_handover: settings.store_on_handover,
-            unhanded: Vec::new(),
+            holds: Vec::new(),
             polled: false,
             waiting: 0,
         }

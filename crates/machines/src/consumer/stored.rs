@@ -1,8 +1,8 @@
 //! Which offsets are to be committed: what the application stored, or was handed (`enable.auto.offset.store`).
 //!
 //! An offset is stored when its record is handed over, so what is stored is the position: nothing is written per record. It
-//! is a value of its own where the application stores offsets itself, after a seek, and while a call has taken records that it
-//! has not returned: a commit never runs ahead of what was given. Sending commits is left to `commits`.
+//! is a value of its own where the application stores offsets itself, after a seek, and while calls have taken records that they
+//! have not returned: a commit never runs ahead of what was given. Sending commits is left to `commits`.
 use std::mem;
 use std::sync::Arc;
 
@@ -20,12 +20,24 @@ pub(crate) struct Stored {
     pub(crate) metadata: Option<Arc<str>>,
 }
 
+/// A call has taken records of a partition and not returned them yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    call: u64,
+    slot: u32,
+    pub(crate) topic: u32,
+    pub(crate) partition: i32,
+    /// The position before its first take: what comes behind may not be committed. `None` where nothing was taken before.
+    from: Option<i64>,
+    leader_epoch: i32,
+}
+
 impl Slot {
     /// What is stored, with its leader epoch and metadata.
     fn stored(&self, store_on_handover: bool) -> Option<(i64, i32, Option<&Arc<str>>)> {
         match self.position {
             _ if self.lost => None,
-            Some(position) if store_on_handover && !self.unhanded => Some((position, self.position_epoch, None)),
+            Some(position) if store_on_handover && self.holds == 0 => Some((position, self.position_epoch, None)),
             _ => self.stored.as_ref().map(|stored| (stored.offset, stored.leader_epoch, stored.metadata.as_ref())),
         }
     }
@@ -33,8 +45,38 @@ impl Slot {
     /// Keeps what is stored while the position moves on without it.
     #[inline]
     pub(crate) fn keep_stored(&mut self, store_on_handover: bool) {
-        if let Some(position) = self.position.filter(|_| store_on_handover && !self.unhanded) {
+        if let Some(position) = self.position.filter(|_| store_on_handover && self.holds == 0) {
             self.stored = Some(Stored { offset: position, leader_epoch: self.position_epoch, metadata: None });
+        }
+    }
+
+    /// `call` takes its first records, or its first since another call did. There is room for a hold of each slot, made with
+    /// the assignment; only calls that take at once make the list grow.
+    pub(crate) fn hold(&mut self, index: u32, call: u64, holds: &mut Vec<Hold>) {
+        self.holder = call;
+        let (topic, partition) = (self.topic, self.partition);
+        let known = |hold: &Hold| hold.call == call && (hold.topic, hold.partition) == (topic, partition);
+        if self.holds > 0 && holds.iter().any(known) {
+            return;
+        }
+        self.keep_stored(true);
+        self.holds += 1;
+        holds.push(Hold {
+            call,
+            slot: index,
+            topic,
+            partition,
+            from: self.position,
+            leader_epoch: self.position_epoch,
+        });
+    }
+
+    /// A call has returned what it held; `first` is the hold of another that is the oldest of this slot now.
+    fn let_go(&mut self, first: Option<&Hold>) {
+        self.holds = self.holds.saturating_sub(1);
+        let Some(Hold { from: Some(offset), leader_epoch, .. }) = first.copied() else { return };
+        if self.stored.as_ref().is_none_or(|stored| stored.offset < offset) {
+            self.stored = Some(Stored { offset, leader_epoch, metadata: None });
         }
     }
 
@@ -88,14 +130,31 @@ impl FetchBuffer {
         Ok(())
     }
 
-    /// What `take_many` took has reached the application: it counts as stored from now on. Call it when all that was taken
-    /// is handed over, in the hold of the last take or after.
-    pub fn handed_over(&mut self) {
-        while let Some(index) = self.unhanded.pop() {
-            if let Some(slot) = self.slots.get_mut(index as usize) {
-                slot.unhanded = false;
+    /// What this call took by `take_many` has reached the application: it counts as stored from now on, up to what other
+    /// calls hold. Call it when all that was taken is handed over, in the hold of the last take or after.
+    pub fn handed_over(&mut self, call: u64) {
+        // From behind: the newest holds are this call's, mostly.
+        for at in (0..self.holds.len()).rev() {
+            if self.holds[at].call == call {
+                let hold = self.holds.remove(at);
+                self.let_go(hold);
             }
         }
+    }
+
+    fn let_go(&mut self, hold: Hold) {
+        let same = |topic: u32, partition: i32| (topic, partition) == (hold.topic, hold.partition);
+        let there = self.slots.get(hold.slot as usize).is_some_and(|slot| same(slot.topic, slot.partition));
+        let index = if there {
+            Some(hold.slot as usize)
+        } else {
+            // Slots have moved since.
+            self.topic_name(hold.topic).and_then(|name| self.find(name, hold.partition))
+        };
+        let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) else { return };
+        let others = slot.holds > 1;
+        let first = self.holds.iter().find(|other| others && same(other.topic, other.partition));
+        slot.let_go(first);
     }
 
     /// Appends an offset for every assigned partition, sorted by topic and partition: what is stored and not yet known to be

@@ -86,7 +86,8 @@ impl FetchBuffer {
     }
 
     /// Takes up to `max` records, at most 256 (one hold of the lock), into a cleared `run`; stops behind an error, which
-    /// follows the records. Returns how many records there are. Their offsets are stored by [`FetchBuffer::handed_over`].
+    /// follows the records. Returns how many records there are. Their offsets are stored by [`FetchBuffer::handed_over`] of the
+    /// run's call.
     pub fn take_many(&mut self, max: usize, run: &mut RecordRun) -> usize {
         run.clear();
         self.polled = true;
@@ -137,11 +138,8 @@ impl FetchBuffer {
             }
             batch.remaining = remaining;
             if run.records.len() > before {
-                if !slot.unhanded {
-                    slot.keep_stored(self.store_on_handover);
-                    slot.unhanded = true;
-                    // Room for every slot was made with the assignment.
-                    self.unhanded.push(self.current_slot);
+                if self.store_on_handover && (slot.holds == 0 || slot.holder != run.call) {
+                    slot.hold(self.current_slot, run.call, &mut self.holds);
                 }
                 slot.position = run.records.last().map(|record| record.offset.wrapping_add(1));
                 slot.resume = slot.position;

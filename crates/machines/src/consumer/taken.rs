@@ -165,12 +165,16 @@ pub struct RecordRun {
     pub(crate) records: Vec<RunRecord>,
     /// What the partition of the last record, or another, reported behind the records.
     pub error: Option<Box<PartitionError>>,
+    /// The call that takes with it, a number of its own: what it took is with the application once
+    /// `FetchBuffer::handed_over` is told so.
+    pub call: u64,
 }
 
 impl RecordRun {
     /// An empty run with all the room that it will ever need.
     pub fn new() -> Self {
-        Self { batches: Vec::with_capacity(RUN_LIMIT), records: Vec::with_capacity(RUN_LIMIT), error: None }
+        let (batches, records) = (Vec::with_capacity(RUN_LIMIT), Vec::with_capacity(RUN_LIMIT));
+        Self { batches, records, error: None, call: 0 }
     }
 
     /// The records in the order of their taking.

@@ -102,8 +102,55 @@ fn what_a_call_has_taken_and_not_returned_is_not_committed() {
     run.clear();
     assert_eq!(world.buffer.take_many(3, &mut run), 3);
     assert_eq!(offsets(&world), [1, -1001]);
-    world.buffer.handed_over();
+    world.buffer.handed_over(0);
     assert_eq!(offsets(&world), [5, 1]);
+}
+
+/// What is to be committed of each partition.
+fn to_commit(world: &World) -> Vec<i64> {
+    let mut offsets = Vec::new();
+    world.buffer.stored_offsets(&mut offsets);
+    offsets.iter().map(|one| one.offset).collect()
+}
+
+/// Takes `count` records in the name of `call`.
+fn take_as(world: &mut World, call: u64, count: usize) {
+    let mut run = RecordRun::new();
+    run.call = call;
+    assert_eq!(world.buffer.take_many(count, &mut run), count);
+}
+
+#[test]
+fn what_a_call_has_taken_is_not_committed_when_another_returns() {
+    let mut world = with_records(&[]);
+    take_as(&mut world, 1, 2);
+    take_as(&mut world, 2, 2);
+    world.buffer.handed_over(2);
+    assert_eq!(to_commit(&world), [-1001, -1001], "the first records are with nobody yet");
+    take_as(&mut world, 3, 3);
+    take_as(&mut world, 1, 1);
+    world.buffer.handed_over(3);
+    assert_eq!(to_commit(&world), [-1001, 2], "call 1 took first from the one, and behind call 3 from the other");
+    world.buffer.handed_over(1);
+    assert_eq!(to_commit(&world), [5, 3]);
+}
+
+#[test]
+fn what_was_returned_is_committed_up_to_what_another_call_holds() {
+    let mut world = with_records(&[]);
+    take_as(&mut world, 1, 2);
+    take_as(&mut world, 2, 2);
+    world.buffer.handed_over(1);
+    assert_eq!(to_commit(&world), [2, -1001]);
+    // Partitions that stay are still held.
+    world.assign_more(&[("a", 0, StartOffset::Offset(0))]);
+    assert_eq!(to_commit(&world), [-1001, 2, -1001]);
+    world.buffer.handed_over(2);
+    assert_eq!(to_commit(&world), [-1001, 4, -1001]);
+    take_as(&mut world, 4, 1);
+    assert_eq!(world.unassign_some(&[("t", 0)]).iter().map(|one| one.offset).collect::<Vec<_>>(), [4]);
+    world.buffer.handed_over(4);
+    assert_eq!(to_commit(&world), [-1001, -1001]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! One consumer of the client crate with what the border keeps beside it: which process it belongs to, the topics' names as str, the buffers that
 //! takes use again, and the messages that an interrupted `consume` had made.
 use std::collections::VecDeque;
+use std::mem;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ottla::{
@@ -48,8 +49,10 @@ pub(super) struct Engine {
     pub(super) scratch: Attached<Option<Box<Scratch>>>,
     pub(super) run: Attached<Option<Box<RecordRun>>>,
     pub(super) kept: Attached<VecDeque<Kept>>,
-    /// A call was interrupted, and not all that it had taken is handed over since.
-    pub(super) interrupted: AtomicBool,
+    /// Calls that were interrupted, and of which not all that they had taken is handed over since.
+    pub(super) interrupted: Attached<Vec<u64>>,
+    /// The number of the last call that takes many.
+    calls: AtomicU64,
     pub(super) notices: notices::Taken,
     /// Whether `kept` or `notices` may hold something: one load on the way of `poll`.
     pub(super) pending: AtomicBool,
@@ -87,7 +90,8 @@ impl Engine {
             scratch: Attached::new(None),
             run: Attached::new(None),
             kept: Attached::new(VecDeque::new()),
-            interrupted: AtomicBool::new(false),
+            interrupted: Attached::new(Vec::new()),
+            calls: AtomicU64::new(0),
             notices: Attached::new(VecDeque::new()),
             pending: AtomicBool::new(false),
         })
@@ -115,7 +119,7 @@ impl Engine {
 
     #[cold]
     fn learn_topic<'py>(&self, py: Python<'py>, index: u32) -> PyResult<Bound<'py, PyString>> {
-        let name = PyString::new(py, &self.client.topic_name(index).unwrap_or_default());
+        let name = PyString::new(py, &py.detach(|| self.client.topic_name(index)).unwrap_or_default());
         let mut topics = self.topics.borrow(py);
         let needed = index as usize + 1;
         if topics.len() < needed {
@@ -185,36 +189,48 @@ impl Engine {
     pub(super) fn kept_offset(&self, py: Python<'_>, topic: &str, partition: i32) -> PyResult<Option<i64>> {
         let first = self.kept.borrow(py).iter().find_map(|kept| {
             let (index, of, epoch) = kept.origin?;
-            let same = of == partition && self.client.topic_name(index).is_some_and(|name| *name == *topic);
-            (same && self.client.is_current(index, of, epoch)).then(|| kept.message.clone_ref(py))
+            let named = || self.client.topic_name(index).is_some_and(|name| *name == *topic);
+            (of == partition && named() && self.client.is_current(index, of, epoch)).then(|| kept.message.clone_ref(py))
         });
         first.map(|message| message.bind(py).call_method0("offset")?.extract()).transpose()
     }
 
-    /// `kept`, the next of what an interrupted call had made, is with the application now: its offset is stored, where that is automatic. With
-    /// the last one all that was taken counts as handed over again.
+    /// `kept`, the next of what interrupted calls had made, is with the application now: its offset is stored, where that is automatic. With
+    /// the last one all that they had taken counts as handed over.
     pub(super) fn hand_over(&self, py: Python<'_>, kept: Option<&Kept>) {
-        if !self.interrupted.load(Ordering::Relaxed) {
-            return;
-        }
-        if self.kept.borrow(py).is_empty() {
-            self.handed_over(py);
-        } else if let Some(kept) = kept.filter(|_| self.store_on_handover) {
+        let calls = self.all_kept(py);
+        if !calls.is_empty() {
+            self.handed_over(py, &calls);
+        } else if let Some(kept) = kept {
             self.store_behind(py, kept.message.bind(py), kept.origin);
         }
     }
 
-    /// All that was taken is with the application.
-    pub(super) fn handed_over(&self, py: Python<'_>) {
-        self.client.handed_over(&mut detached(py));
-        self.interrupted.store(false, Ordering::Relaxed);
+    /// The interrupted calls, if nothing is kept of them any more: who asks hands over the last of it.
+    pub(super) fn all_kept(&self, py: Python<'_>) -> Vec<u64> {
+        if self.kept.borrow(py).is_empty() { mem::take(&mut *self.interrupted.borrow(py)) } else { Vec::new() }
+    }
+
+    /// All that these calls took is with the application.
+    pub(super) fn handed_over(&self, py: Python<'_>, calls: &[u64]) {
+        for call in calls {
+            self.client.handed_over(*call, &mut detached(py));
+        }
         self.note_pending(py);
     }
 
-    /// Stores the offset behind a message.
+    /// A number for a call that takes many.
+    pub(super) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Stores the offset behind a message, where that is automatic.
     pub(super) fn store_behind(&self, py: Python<'_>, message: &Bound<'_, PyAny>, origin: Option<Origin>) {
+        if !self.store_on_handover {
+            return;
+        }
         let (Some((topic, ..)), Some(from)) = (origin, message::origin(message)) else { return };
-        let Some(topic) = self.client.topic_name(topic) else { return };
+        let Some(topic) = py.detach(|| self.client.topic_name(topic)) else { return };
         let (offset, leader_epoch) = (from.offset.saturating_add(1), from.leader_epoch);
         let stored = StoredOffset { topic, partition: from.partition, offset, leader_epoch, metadata: None };
         // What is not assigned any more is committed by nobody.
@@ -231,7 +247,7 @@ impl Engine {
     /// Notes whether something is kept back.
     pub(super) fn note_pending(&self, py: Python<'_>) {
         let left = !self.kept.borrow(py).is_empty() || !self.notices.borrow(py).is_empty();
-        let pending = left || self.interrupted.load(Ordering::Relaxed);
+        let pending = left || !self.interrupted.borrow(py).is_empty();
         self.pending.store(pending, Ordering::Relaxed);
     }
 }
@@ -243,6 +259,7 @@ fn error_message(
     place: (i32, i64),
     error: &Error,
 ) -> PyResult<*mut ffi::PyObject> {
+    let topic_is_known = topic.is_some();
     let topic = topic.map_or_else(|| py.None().into_bound(py), |topic| PyString::new(py, topic).into_any());
     let value = PyBytes::new(py, error.message().as_bytes());
     let error = Bound::new(py, KafkaError::of_message(error))?;
@@ -258,8 +275,8 @@ fn error_message(
             offset: place.1,
             timestamp: -1,
             timestamp_type: 0,
-            // The original never sets it there: it reads as 0 where there is a partition.
-            leader_epoch: if place.0 >= 0 { 0 } else { -1 },
+            // The original never sets it there: it reads as 0 where there is a topic.
+            leader_epoch: if topic_is_known && place.0 >= 0 { 0 } else { -1 },
             latency_us: -1,
         },
     )

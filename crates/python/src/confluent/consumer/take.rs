@@ -1,7 +1,6 @@
 //! `Consumer.poll` and `Consumer.consume`, raw: records are taken under the client's lock and made into messages after it (E16). A call waits,
 //! detached, only when nothing is there; what an interrupted `consume` had made is handed over first by the next call (E17).
 #![allow(unsafe_code)]
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use ottla::{RecordRun, Take};
@@ -103,8 +102,9 @@ fn next_kept(py: Python<'_>, engine: &Engine) -> Option<Kept> {
         let kept = engine.kept.borrow(py).pop_front();
         engine.note_pending(py);
         let kept = kept?;
-        let current =
-            kept.origin.is_none_or(|(topic, partition, epoch)| engine.client.is_current(topic, partition, epoch));
+        let current = kept
+            .origin
+            .is_none_or(|(topic, partition, epoch)| py.detach(|| engine.client.is_current(topic, partition, epoch)));
         if current {
             return Some(kept);
         }
@@ -126,7 +126,7 @@ unsafe extern "C" fn consume(
         // SAFETY: as above.
         let consumer = unsafe { this.cast_unchecked::<Consumer>() };
         let this = consumer.get();
-        this.open(py)?;
+        let engine = this.open(py)?;
         if number > MOST {
             return Err(PyValueError::new_err("num_messages must be between 0 and 1000000 (1M)"));
         }
@@ -135,6 +135,9 @@ unsafe extern "C" fn consume(
             number: number as usize,
             items: Vec::with_capacity((number as usize).min(4096)),
             origins: Vec::new(),
+            call: engine.next_call(),
+            calls: Vec::new(),
+            from_kept: 0,
         };
         match made.fill(&consumer, waiting::deadline(timeout)) {
             Ok(()) => {
@@ -161,6 +164,12 @@ struct Made<'py> {
     items: Vec<*mut ffi::PyObject>,
     /// Where runs of items end, and where those are from: topic index, partition, fetch epoch; `None` for an event.
     origins: Vec<(usize, Option<Origin>)>,
+    /// The number of this call.
+    call: u64,
+    /// The calls that took what is here: this one, and interrupted ones of which nothing else is kept.
+    calls: Vec<u64>,
+    /// How many of `origins` tell of what interrupted calls took.
+    from_kept: usize,
 }
 
 impl Made<'_> {
@@ -189,8 +198,11 @@ impl Made<'_> {
             {
                 self.items.push(kept.message.into_ptr());
                 self.note_origin(kept.origin);
+                self.from_kept = self.origins.len();
             }
+            self.calls.extend(engine.all_kept(py));
             let mut run = engine.run.borrow(py).take().unwrap_or_default();
+            run.call = self.call;
             let taken = self.take(engine, &mut run);
             run.clear();
             *engine.run.borrow(py) = Some(run);
@@ -206,6 +218,9 @@ impl Made<'_> {
         let py = self.py;
         while self.items.len() < self.number {
             let taken = engine.client.take_many(self.number - self.items.len(), run, &mut detached(py));
+            if taken > 0 && engine.store_on_handover && self.calls.last() != Some(&self.call) {
+                self.calls.push(self.call);
+            }
             let records = run.records();
             let mut rest = records;
             while let Some(batch) = rest.first().and_then(|record| run.batch(record)) {
@@ -230,19 +245,16 @@ impl Made<'_> {
         Ok(())
     }
 
-    /// The offsets of what is returned are stored, where that is automatic: in one hold (E16), unless messages of an interrupted call are left,
-    /// which were taken before and are not handed over yet.
+    /// The offsets of what is returned are stored, where that is automatic: in one hold a call (E16), and one by one those of interrupted calls
+    /// of which more is kept.
     fn hand_over(&self, engine: &Engine) {
-        if !engine.store_on_handover {
-            return;
+        if !self.calls.is_empty() {
+            engine.handed_over(self.py, &self.calls);
         }
         if engine.kept.borrow(self.py).is_empty() {
-            if !self.items.is_empty() || engine.interrupted.load(Ordering::Relaxed) {
-                engine.handed_over(self.py);
-            }
             return;
         }
-        for (end, origin) in &self.origins {
+        for (end, origin) in &self.origins[..self.from_kept] {
             // SAFETY: the item is a reference that this owns.
             let last = end.checked_sub(1).map(|at| unsafe { Borrowed::from_ptr(self.py, self.items[at]) });
             if let Some(last) = last {
@@ -266,7 +278,7 @@ impl Made<'_> {
             kept.push_front(Kept { message, origin });
         }
         drop(kept);
-        engine.interrupted.store(true, Ordering::Relaxed);
+        engine.interrupted.borrow(self.py).append(&mut self.calls);
         engine.note_pending(self.py);
     }
 
