@@ -6,6 +6,7 @@ rebalance comes.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import pickle
@@ -107,6 +108,44 @@ def test_closing_in_a_callback_takes_effect_when_it_returns(ottla: Any, kafka: C
         consumer.poll(0)
 
 
+@pytest.mark.parametrize("raising", [False, True])
+def test_close_in_another_thread_waits_for_a_callback(ottla: Any, kafka: Cluster, topic: str, *, raising: bool) -> None:
+    """Then what was assigned is revoked, once, and the consumer is closed when close returns."""
+    events: list[str] = []
+    inside, closing = threading.Event(), threading.Event()
+
+    def assign(consumer: Any, _: list[Any]) -> None:
+        inside.set()
+        assert closing.wait(PATIENCE)
+        end = time.monotonic() + 1
+        while "closed" not in events and time.monotonic() < end:
+            consumer.assignment()  # not closed yet
+        events.append("assigned")
+        if raising:
+            raise LookupError
+
+    def poll() -> None:
+        try:
+            consumer.poll(PATIENCE)
+        except LookupError:
+            events.append("raised")
+
+    consumer = made(ottla, kafka, topic)
+    consumer.subscribe([topic], on_assign=assign, on_revoke=lambda *_: events.append("revoke"))
+    polling = threading.Thread(target=poll)
+    polling.start()
+    assert inside.wait(PATIENCE)
+    closing.set()
+    consumer.close()
+    events.append("closed")
+    polling.join(PATIENCE)
+    assert not polling.is_alive()
+    assert [event for event in events if event != "raised"] == ["assigned", "revoke", "closed"]
+    assert ("raised" in events) == raising
+    with pytest.raises(RuntimeError, match="Consumer closed"):
+        consumer.poll(0)
+
+
 def test_a_poll_within_a_callback(ottla: Any, kafka: Cluster, topic: str) -> None:
     """In on_assign it gives what was assigned by then, in on_revoke nothing of what goes."""
     fill(kafka, topic, 1000)
@@ -204,6 +243,32 @@ def test_an_interrupted_consume_commits_nothing_that_it_kept(ottla: Any, kafka: 
     assert numbers(consumer.consume(2, PATIENCE)) == [5, 6]
     consumer.close()
     assert committed(kafka, topic) == 7
+
+
+def test_a_consume_that_returns_commits_nothing_that_another_holds(ottla: Any, kafka: Cluster, topic: str) -> None:
+    """One thread waits for more than there is, another has its records."""
+    fill(kafka, topic, 5)
+    consumer = made(ottla, kafka, topic, enable_auto_commit=False)
+    consumer.assign([ottla.TopicPartition(topic, number, 0) for number in (0, 1)])
+    held: list[Any] = []
+    holding = threading.Thread(target=lambda: held.extend(consumer.consume(1_000_000, 8.0)))
+    holding.start()
+    end = time.monotonic() + PATIENCE
+    while consumer.position([ottla.TopicPartition(topic, 0)])[0].offset < 5:
+        assert time.monotonic() < end
+    given: list[Any] = []
+    while not given and holding.is_alive():
+        # Either call may take it.
+        fill(kafka, topic, 1, 1)
+        given = consumer.consume(1, 0.2)
+    assert holding.is_alive(), "the other call took all"
+    with contextlib.suppress(ottla.KafkaException):  # if the other call took of this partition too
+        consumer.commit(asynchronous=False)
+    assert committed(kafka, topic) == ottla.OFFSET_INVALID
+    holding.join(PATIENCE)
+    consumer.commit(asynchronous=False)
+    assert committed(kafka, topic) == 5
+    consumer.close()
 
 
 def test_on_commit_tells_each_partitions_own_error(ottla: Any, kafka: Cluster, topic: str) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.python.confluent_kafka.differential.members import Member, assigned, poll_until, tell
-from tests.python.confluent_kafka.differential.setup import PATIENCE, Setup, attempt, show
+from tests.python.confluent_kafka.differential.setup import NOBODY, PATIENCE, Setup, attempt, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +142,7 @@ def committed_of_every_kind(setup: Setup) -> object:
     after = tell(consumer.committed(asked, timeout=PATIENCE))
     calls: list[Callable[[], object]] = [
         lambda: consumer.committed([], PATIENCE),
+        lambda: setup.consumer(bootstrap_servers=NOBODY).committed([], 1),
         lambda: consumer.committed([setup.partition()], 0),
         lambda: consumer.committed(1),
         lambda: consumer.committed([1]),

@@ -30,6 +30,18 @@ def consume_gives_as_many_as_there_are(setup: Setup) -> object:
     return values(first), values(rest), consumer.consume(5, 0.1), consumer.consume(0, 0)
 
 
+def consuming_nothing_gives_nothing_at_once(setup: Setup) -> object:
+    """Whatever is there, and however long it may take."""
+    setup.fill(2)
+    consumer = setup.consumer()
+    began = time.monotonic()
+    told = [show(consumer.consume(0, timeout)) for timeout in (0, 10)]
+    consumer.assign([setup.partition()])
+    told += [show(consumer.consume(0, timeout)) for timeout in (0, 10)]
+    quick = time.monotonic() - began < 5
+    return told, quick, [show(each.value()) for each in setup.read(consumer, 2)], show(consumer.consume(0, 10))
+
+
 def positions_follow_what_was_given(setup: Setup) -> object:
     """Not what was fetched."""
     setup.fill(10)

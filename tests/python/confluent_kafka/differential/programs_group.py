@@ -302,6 +302,27 @@ def a_member_that_polls_too_late_is_told(setup: Setup) -> object:
     return told, member.events
 
 
+def commits_of_one_that_was_late_fail_until_it_joins_again(setup: Setup) -> object:
+    """Also when it has unsubscribed."""
+    setup.fill(2)
+    member = Member(setup, max_poll_interval_ms=6000)
+    poll_until([member], lambda: len(member.messages) == 2)
+    time.sleep(7.5)
+    commit = functools.partial(member.consumer.commit, offsets=[setup.partition(0, 1)], asynchronous=False)
+    told = [attempt(commit)]
+    member.poll(1.0)
+    told.append(attempt(commit))
+    member.consumer.unsubscribe()
+    told.append(attempt(commit))
+    told.append(poll_until([member], lambda: "lost" in member.kinds()))
+    told.append(attempt(commit))
+    member.consumer.subscribe([setup.topic])
+    told.append(assigned([member], [4]))
+    told.append(attempt(commit).startswith("[TopicPartition"))
+    member.consumer.close()
+    return told
+
+
 def without_on_lost_on_revoke_hears_of_it(setup: Setup) -> object:
     """As ever."""
     consumer = setup.consumer(**_BUSY)
@@ -362,8 +383,16 @@ def a_static_member_that_is_replaced_is_fenced(setup: Setup) -> object:
     second = Member(setup, "b", group_instance_id="one")
     done = poll_until([first, second], lambda: any(each.error() for each in first.messages))
     error = next(each.error() for each in first.messages if each.error())
-    told = [done, error.name(), error.fatal(), error.retriable(), error.str()]
+    message = next(each for each in first.messages if each.error())
+    told = [done, error.name(), error.fatal(), error.retriable(), error.str(), message.leader_epoch()]
     settled = assigned([second], [4])
+    calls: list[Callable[[], object]] = [
+        lambda: first.consumer.subscribe([setup.topic]),
+        first.consumer.unsubscribe,
+        lambda: first.consumer.commit(offsets=[setup.partition(0, 1)], asynchronous=False),
+        lambda: first.consumer.commit(offsets=[setup.partition(0, 1)]),
+    ]
+    told += [attempt(call) for call in calls]
     return told, settled, attempt(first.consumer.close), second.consumer.close(), second.kinds()
 
 

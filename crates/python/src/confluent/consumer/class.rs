@@ -4,6 +4,7 @@
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::thread::{self, ThreadId};
 
 use ottla::{Assigned, OFFSET_INVALID, StartOffset};
 use ottla_machines::config::confluent::Role;
@@ -20,6 +21,7 @@ use crate::confluent::config::{self, Callbacks};
 use crate::confluent::topic_partition::{self, Given, TopicPartition};
 use crate::confluent::{error, metadata};
 use crate::raw::arguments::{self, Call};
+use crate::raw::attached::Attached;
 use crate::waiting;
 
 /// Kafka consumer.
@@ -33,9 +35,14 @@ pub(crate) struct Consumer {
     callbacks: Callbacks,
     listeners: Listeners,
     configured: AtomicBool,
-    /// A callback called close: it is done when the callback has returned.
-    close_asked: AtomicBool,
-    in_callback: AtomicBool,
+    calling_back: Attached<Vec<CallingBack>>,
+}
+
+/// A thread that runs callbacks.
+struct CallingBack {
+    thread: ThreadId,
+    /// One of them called close: it is done when this thread's have returned.
+    close_asked: bool,
 }
 
 const CLOSED: &str = "Consumer closed";
@@ -72,11 +79,10 @@ impl Consumer {
 
     /// Runs callbacks; a close that one of them asked for takes effect after.
     pub(super) fn calling_back<T>(&self, slf: &Bound<'_, Self>, body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-        let outer = self.in_callback.swap(true, Ordering::Relaxed);
+        let thread = thread::current().id();
+        self.calling_back.borrow(slf.py()).push(CallingBack { thread, close_asked: false });
         let result = body();
-        self.in_callback.store(outer, Ordering::Relaxed);
-        if !outer
-            && self.close_asked.swap(false, Ordering::Relaxed)
+        if self.called_back(slf.py(), thread)
             && let Err(closing) = leave::close(slf)
         {
             let mut raised = result.err();
@@ -84,6 +90,23 @@ impl Consumer {
             return raised.map_or_else(|| Err(PyRuntimeError::new_err(CLOSED)), Err);
         }
         result
+    }
+
+    /// Ends the innermost callbacks of a thread; whether a close was asked for that is due now.
+    fn called_back(&self, py: Python<'_>, thread: ThreadId) -> bool {
+        let mut all = self.calling_back.borrow(py);
+        let innermost = all.iter().rposition(|each| each.thread == thread);
+        innermost.is_some_and(|at| all.remove(at).close_asked)
+    }
+
+    /// Notes that a callback of this thread asks for a close; false where this thread runs none. Callbacks of others are waited for.
+    fn ask_close(&self, py: Python<'_>) -> bool {
+        let (thread, mut all) = (thread::current().id(), self.calling_back.borrow(py));
+        let outermost = all.iter_mut().find(|each| each.thread == thread);
+        outermost.is_some_and(|each| {
+            each.close_asked = true;
+            true
+        })
     }
 
     /// Makes a call that changes the assignment; a listener that makes one has done what its rebalance asks for.
@@ -148,8 +171,7 @@ impl Consumer {
             callbacks: Callbacks::none(),
             listeners: Listeners::none(),
             configured: AtomicBool::new(false),
-            close_asked: AtomicBool::new(false),
-            in_callback: AtomicBool::new(false),
+            calling_back: Attached::new(Vec::new()),
         }
     }
 
@@ -280,7 +302,8 @@ impl Consumer {
     /// The partitions that are assigned, sorted, with the offsets that were asked for.
     #[pyo3(signature = (*_args), text_signature = "($self, /)")]
     fn assignment(&self, py: Python<'_>, _args: &Bound<'_, PyTuple>) -> PyResult<Vec<TopicPartition>> {
-        let assignment = self.open(py)?.client.assignment();
+        let engine = self.open(py)?;
+        let assignment = py.detach(|| engine.client.assignment());
         let shown =
             |assigned: &Assigned| TopicPartition::of(&assigned.topic, assigned.partition, assigned.start.number());
         Ok(assignment.iter().map(shown).collect())
@@ -294,7 +317,7 @@ impl Consumer {
         let partitions = arguments::partitions(Call::new(args, kwargs))?;
         let partitions = topic_partition::list(&required(partitions)?)?;
         let position = |given: &Given| {
-            let position = engine.client.position(&given.topic, given.partition);
+            let position = py.detach(|| engine.client.position(&given.topic, given.partition));
             let offset = engine.kept_offset(py, &given.topic, given.partition)?.unwrap_or(position.offset);
             let leader_epoch = if offset == OFFSET_INVALID { None } else { position.leader_epoch };
             Ok(TopicPartition::answer(given, offset, leader_epoch))
@@ -310,12 +333,14 @@ impl Consumer {
         let given = topic_partition::one(&required(arguments::partition(Call::new(args, kwargs))?)?)?;
         let sought = StartOffset::from_number(given.offset)
             .ok_or_else(|| Error::new(Kind::InvalidArgument))
-            .and_then(|start| engine.client.seek(&given.topic, given.partition, start));
+            .and_then(|start| py.detach(|| engine.client.seek(&given.topic, given.partition, start)));
         sought.map_err(|error| {
             // As there: the code's description alone, and a partition of a topic that nothing is assigned of is unknown.
             let same_topic = |assigned: &Assigned| *assigned.topic == *given.topic;
             let kind = match error.kind {
-                Kind::State if !engine.client.assignment().iter().any(same_topic) => Kind::UnknownPartition,
+                Kind::State if !py.detach(|| engine.client.assignment()).iter().any(same_topic) => {
+                    Kind::UnknownPartition
+                }
                 kind => kind,
             };
             error::raise(py, &format!("Failed to seek to offset {}", given.offset), &Error::new(kind))
@@ -329,7 +354,7 @@ impl Consumer {
         let engine = self.open(py)?;
         let partitions = arguments::partitions(Call::new(args, kwargs))?;
         for given in topic_partition::list(&required(partitions)?)? {
-            engine.client.pause(&given.topic, given.partition);
+            py.detach(|| engine.client.pause(&given.topic, given.partition));
         }
         Ok(())
     }
@@ -341,7 +366,7 @@ impl Consumer {
         let engine = self.open(py)?;
         let partitions = arguments::partitions(Call::new(args, kwargs))?;
         for given in topic_partition::list(&required(partitions)?)? {
-            engine.client.resume(&given.topic, given.partition);
+            py.detach(|| engine.client.resume(&given.topic, given.partition));
         }
         Ok(())
     }
@@ -359,7 +384,7 @@ impl Consumer {
         let (partition, timeout, cached) = arguments::watermarks(Call::new(args, kwargs))?;
         let given = topic_partition::one(&required(partition)?)?;
         if cached {
-            return Ok(engine.client.cached_watermarks(&given.topic, given.partition));
+            return Ok(py.detach(|| engine.client.cached_watermarks(&given.topic, given.partition)));
         }
         let deadline = waiting::deadline(timeout);
         let pending = engine.client.watermarks(&given.topic, given.partition, waiting::left(deadline));
@@ -385,8 +410,7 @@ impl Consumer {
     #[pyo3(text_signature = "($self, /)")]
     fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
-        if this.in_callback.load(Ordering::Relaxed) {
-            this.close_asked.store(true, Ordering::Relaxed);
+        if this.ask_close(slf.py()) {
             return Ok(());
         }
         leave::close(slf)

@@ -14,7 +14,10 @@ const LEAVE: Duration = Duration::from_secs(10);
 /// The client ends its own wait at that time; only where it does not is it ended here.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// All listeners are called, whatever they raise; the last exception propagates, earlier ones as its context.
+/// How long what another thread took from the client may wait for being served.
+const SLICE: Duration = Duration::from_millis(40);
+
+/// A callback that runs in another thread is waited for: what it was told must be acknowledged before anything is revoked. All listeners are called, whatever they raise; the last exception propagates, earlier ones as its context.
 pub(super) fn close(consumer: &Bound<'_, Consumer>) -> PyResult<()> {
     let py = consumer.py();
     let this = consumer.get();
@@ -34,7 +37,9 @@ pub(super) fn close(consumer: &Bound<'_, Consumer>) -> PyResult<()> {
     loop {
         // What was taken before and waits, and what came since.
         rebalance::serve_to_the_end(consumer, engine, &mut raised);
-        let left = waiting::until(py, Some(deadline), |end| {
+        // In slices: what another thread took and does not serve any more is served here.
+        let slice_end = deadline.min(Instant::now() + SLICE);
+        let left = waiting::until(py, Some(slice_end), |end| {
             let left = engine.client.wait_until_left(end);
             (left || engine.client.notices_waiting()).then_some(left)
         });
@@ -44,6 +49,7 @@ pub(super) fn close(consumer: &Bound<'_, Consumer>) -> PyResult<()> {
         }
         match left {
             Ok(Some(false)) => {}
+            Ok(None) if Instant::now() < deadline => {}
             Ok(Some(true) | None) => {
                 rebalance::serve_to_the_end(consumer, engine, &mut raised);
                 break;

@@ -76,20 +76,18 @@ fn rebalance(consumer: &Bound<'_, Consumer>, engine: &Engine, change: &Rebalance
     engine.eager.store(!change.incremental, Ordering::Relaxed);
     engine.owns.store(change.kind == RebalanceKind::Assign, Ordering::Relaxed);
     let before = engine.assignments.load(Ordering::Relaxed);
-    let called = match this.listeners().of(py, change.kind) {
-        Some(listener) => {
-            let partitions = change
-                .partitions
-                .iter()
-                .map(|(topic, partition)| Bound::new(py, TopicPartition::of(topic, *partition, OFFSET_INVALID)));
-            let partitions = PyList::new(py, partitions.collect::<PyResult<Vec<_>>>()?)?;
-            engine.rebalancing.store(true, Ordering::Relaxed);
-            let called = listener.call1((consumer, partitions));
-            engine.rebalancing.store(false, Ordering::Relaxed);
-            called.map(drop)
-        }
-        None => Ok(()),
-    };
+    // Whatever fails here, the rebalance is acknowledged: the group waits for it.
+    let called = this.listeners().of(py, change.kind).map_or(Ok(()), |listener| {
+        let partitions = change
+            .partitions
+            .iter()
+            .map(|(topic, partition)| Bound::new(py, TopicPartition::of(topic, *partition, OFFSET_INVALID)));
+        let partitions = PyList::new(py, partitions.collect::<PyResult<Vec<_>>>()?)?;
+        engine.rebalancing.store(true, Ordering::Relaxed);
+        let called = listener.call1((consumer, partitions));
+        engine.rebalancing.store(false, Ordering::Relaxed);
+        called.map(drop)
+    });
     if this.engine(py)?.is_none() {
         return called;
     }

@@ -158,7 +158,7 @@ impl Engine {
     /// Queued, in flight, and reports whose callback has not run.
     pub(super) fn outstanding(&self, py: Python<'_>) -> usize {
         self.settle(py);
-        self.client.outstanding()
+        py.detach(|| self.client.outstanding())
     }
 
     /// Whether errors or log lines are there to be served.
