@@ -305,11 +305,11 @@ def a_member_that_polls_too_late_is_told(setup: Setup) -> object:
 def commits_of_one_that_was_late_fail_until_it_joins_again(setup: Setup) -> object:
     """Also when it has unsubscribed."""
     setup.fill(2)
-    member = Member(setup, max_poll_interval_ms=6000)
+    member = Member(setup, **_BUSY)
     poll_until([member], lambda: len(member.messages) == 2)
-    time.sleep(7.5)
+    time.sleep(_TOO_LATE)
     commit = functools.partial(member.consumer.commit, offsets=[setup.partition(0, 1)], asynchronous=False)
-    told = [attempt(commit)]
+    told: list[object] = [attempt(commit)]
     member.poll(1.0)
     told.append(attempt(commit))
     member.consumer.unsubscribe()
