@@ -14,6 +14,7 @@ use ottla_protocol::messages::list_offsets::ListOffsetsRequest;
 use ottla_protocol::messages::metadata::MetadataRequest;
 use ottla_protocol::messages::offset_commit::OffsetCommitRequest;
 use ottla_protocol::messages::offset_fetch::OffsetFetchRequest;
+use ottla_protocol::messages::offset_for_leader_epoch::OffsetForLeaderEpochRequest;
 use ottla_protocol::messages::produce::ProduceRequest;
 use ottla_protocol::messages::sync_group::SyncGroupRequest;
 use ottla_protocol::primitives::{DecodeError, Uuid};
@@ -100,6 +101,14 @@ fn read(cluster: &Cluster, call: &Call) -> Result<Facts, DecodeError> {
             let topic = request.topics.iter().map(|topic| {
                 named(topic.name, none, topic.partitions.iter().map(|asked| asked.partition_index).collect())
             });
+            facts.topics = topic.collect();
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            let request: OffsetForLeaderEpochRequest<'_> = call.decode()?;
+            let topic = request
+                .topics
+                .iter()
+                .map(|topic| named(topic.topic, none, topic.partitions.iter().map(|asked| asked.partition).collect()));
             facts.topics = topic.collect();
         }
         ApiKey::Metadata => {

@@ -5,8 +5,8 @@ use ottla_protocol::api::ApiKey;
 
 use super::{
     Answer, Call, Handled, api_versions, create_topics, delete_topics, fetch, find_coordinator, heartbeat,
-    init_producer_id, join_group, leave_group, list_offsets, metadata, offset_commit, offset_fetch, produce,
-    sync_group,
+    init_producer_id, join_group, leave_group, list_offsets, metadata, offset_commit, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group,
 };
 use crate::cluster::Cluster;
 
@@ -27,6 +27,7 @@ pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::InitProducerId, 0, 5),
+    (ApiKey::OffsetForLeaderEpoch, 2, 4),
 ];
 
 /// The versions of an API.
@@ -51,6 +52,7 @@ pub(crate) fn handle(cluster: &mut Cluster, call: &mut Call) -> Handled {
         ApiKey::CreateTopics => create_topics::handle(cluster, call),
         ApiKey::DeleteTopics => delete_topics::handle(cluster, call),
         ApiKey::InitProducerId => init_producer_id::handle(cluster, call),
+        ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(cluster, call),
         ApiKey::ApiVersions => api_versions::handle(cluster, call),
         _ => Ok(Answer::Close),
     }

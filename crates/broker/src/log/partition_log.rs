@@ -225,6 +225,10 @@ impl Log {
     /// A leader of this epoch begins to append.
     pub(crate) fn begin_epoch(&mut self, epoch: i32) {
         if self.epochs.last().is_none_or(|(last, _)| *last < epoch) {
+            // One under which nothing was appended is forgotten, as Kafka does.
+            while self.epochs.last().is_some_and(|(_, start)| *start >= self.end_offset) {
+                self.epochs.pop();
+            }
             self.epochs.push((epoch, self.end_offset));
         }
     }

@@ -30,6 +30,7 @@ pub(crate) fn can_fail(api: ApiKey) -> bool {
             | ApiKey::CreateTopics
             | ApiKey::DeleteTopics
             | ApiKey::InitProducerId
+            | ApiKey::OffsetForLeaderEpoch
     )
 }
 
@@ -45,6 +46,9 @@ pub(crate) fn impose(call: &Call, asked: &Asked, reply: Option<Reply>, blow: &Bl
         }
         ApiKey::ListOffsets => {
             recode(call, asked, bytes, |request, response| topics::list_offsets(blow, request, response))
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            recode(call, asked, bytes, |request, response| topics::offset_for_leader_epoch(blow, request, response))
         }
         ApiKey::Metadata => {
             recode(call, asked, bytes, |request, response| topics::metadata(blow, version, request, response))

@@ -14,6 +14,7 @@ use ottla_protocol::messages::list_offsets::ListOffsetsResponse;
 use ottla_protocol::messages::metadata::MetadataResponse;
 use ottla_protocol::messages::offset_commit::OffsetCommitResponse;
 use ottla_protocol::messages::offset_fetch::OffsetFetchResponse;
+use ottla_protocol::messages::offset_for_leader_epoch::OffsetForLeaderEpochResponse;
 use ottla_protocol::messages::produce::ProduceResponse;
 use ottla_protocol::messages::sync_group::SyncGroupResponse;
 
@@ -39,6 +40,10 @@ fn codes(call: &Call, bytes: &[u8]) -> Option<Vec<i16>> {
         }
         ApiKey::ListOffsets => {
             let r: ListOffsetsResponse<'_> = response(call, bytes)?;
+            r.topics.iter().flat_map(|topic| &topic.partitions).map(|data| data.error_code).collect()
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            let r: OffsetForLeaderEpochResponse<'_> = response(call, bytes)?;
             r.topics.iter().flat_map(|topic| &topic.partitions).map(|data| data.error_code).collect()
         }
         ApiKey::Metadata => {

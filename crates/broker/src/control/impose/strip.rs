@@ -76,6 +76,7 @@ pub(crate) fn strip(call: &Call, blow: &Blow<'_>) -> Rest {
         }
         ApiKey::Metadata
         | ApiKey::ListOffsets
+        | ApiKey::OffsetForLeaderEpoch
         | ApiKey::OffsetFetch
         | ApiKey::FindCoordinator
         | ApiKey::ApiVersions => Rest::Same,

@@ -7,6 +7,9 @@ use ottla_protocol::messages::list_offsets::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 use ottla_protocol::messages::metadata::{MetadataRequest, MetadataResponse};
+use ottla_protocol::messages::offset_for_leader_epoch::{
+    EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
+};
 use ottla_protocol::messages::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
@@ -89,6 +92,23 @@ pub(super) fn list_offsets<'a>(
                 ..Default::default()
             };
             put(&mut answered.partitions, |other| other.partition_index, error);
+        }
+    }
+}
+
+pub(super) fn offset_for_leader_epoch<'a>(
+    blow: &Blow<'_>,
+    request: OffsetForLeaderEpochRequest<'a>,
+    response: &mut OffsetForLeaderEpochResponse<'a>,
+) {
+    let none = Uuid::default();
+    for topic in &request.topics {
+        for asked in topic.partitions.iter().filter(|asked| blow.hits(topic.topic, none, asked.partition)) {
+            let new = OffsetForLeaderTopicResult { topic: topic.topic, ..Default::default() };
+            let same = |other: &OffsetForLeaderTopicResult<'_>| other.topic == topic.topic;
+            let Some(answered) = entry(&mut response.topics, same, new) else { continue };
+            let error = EpochEndOffset { error_code: blow.code, partition: asked.partition, ..Default::default() };
+            put(&mut answered.partitions, |other| other.partition, error);
         }
     }
 }

@@ -6,6 +6,9 @@ use ottla_protocol::messages::fetch::{FetchRequest, FetchResponse};
 use ottla_protocol::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
+use ottla_protocol::messages::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use ottla_protocol::messages::produce::{PartitionProduceData, ProduceRequest, ProduceResponse};
 use ottla_protocol::primitives::{Records, Uuid};
 use ottla_protocol::records::{BatchIter, check_crc};
@@ -191,6 +194,22 @@ fn offsets_are_not_listed() {
         let mut all: Vec<_> =
             partitions.map(|data| (data.partition_index, ErrorCode(data.error_code), data.offset)).collect();
         all.sort_unstable_by_key(|(partition, ..)| *partition);
+        assert_eq!(all, [(0, ErrorCode::NONE, 0), (1, CODE, -1)], "v{version}");
+    }
+}
+
+#[test]
+fn the_ends_of_epochs_are_not_told() {
+    let (mut world, connection) = world();
+    for version in 2..=4 {
+        arm(&mut world, partition("t", 1), When::Once, error(Level::Partition));
+        let partition = |partition| OffsetForLeaderPartition { partition, leader_epoch: 0, ..Default::default() };
+        let topics = vec![OffsetForLeaderTopic { topic: "t", partitions: vec![partition(0), partition(1)] }];
+        let bytes = world.ask(connection, version, &OffsetForLeaderEpochRequest { replica_id: -1, topics });
+        let reply: OffsetForLeaderEpochResponse<'_> = body(ApiKey::OffsetForLeaderEpoch, version, &bytes);
+        let partitions = reply.topics.iter().flat_map(|topic| &topic.partitions);
+        let all: Vec<_> =
+            partitions.map(|told| (told.partition, ErrorCode(told.error_code), told.end_offset)).collect();
         assert_eq!(all, [(0, ErrorCode::NONE, 0), (1, CODE, -1)], "v{version}");
     }
 }

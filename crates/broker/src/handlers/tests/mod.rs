@@ -6,6 +6,7 @@ mod fetch_sessions;
 mod hostile;
 mod init_producer_id;
 mod list_offsets;
+mod offset_for_leader_epoch;
 mod produce;
 mod setup;
 
