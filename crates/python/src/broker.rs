@@ -3,6 +3,7 @@
 //! Calls take the cluster's lock detached from the interpreter; the thread that serves it never attaches, so neither waits for the other.
 //! A forked child has no thread that serves: there every call raises, nothing is closed, and the sockets are closed by `ottla::fork`.
 use std::any::Any;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ottla_broker::control::{Action, Fault, FaultId, Level, LogEntry, Select, When};
@@ -32,6 +33,8 @@ struct Broker {
     brokers: i32,
     /// The process that it serves in.
     process: u32,
+    /// A panic of its thread was raised already.
+    told: AtomicBool,
 }
 
 impl Broker {
@@ -54,11 +57,23 @@ impl Broker {
         Err(PyValueError::new_err(format!("there is no broker {node}: they are 1 to {}", self.brokers)))
     }
 
+    fn failed(&self, failure: &str) -> PyErr {
+        self.told.store(true, Ordering::Relaxed);
+        PyRuntimeError::new_err(format!(
+            "the embedded broker has failed and serves nobody any more: {failure} (a defect of Ottla's broker, not of the \
+             program that uses it; where it happened stands on stderr)"
+        ))
+    }
+
     /// Looks at the cluster or changes it.
     fn with<T: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut Cluster, Now) -> T + Send) -> PyResult<T> {
         self.check_process()?;
-        let found = py.detach(|| self.server().as_ref().map(|server| server.with(f)));
-        found.ok_or_else(|| PyRuntimeError::new_err("the broker has been closed"))
+        let found = py.detach(|| self.server().as_ref().map(|server| (server.with(f), server.failure())));
+        match found {
+            Some((value, None)) => Ok(value),
+            Some((_, Some(failure))) => Err(self.failed(&failure)),
+            None => Err(PyRuntimeError::new_err("the broker has been closed")),
+        }
     }
 }
 
@@ -112,7 +127,13 @@ impl Broker {
             .map_err(|error| PyOSError::new_err(format!("the embedded broker cannot listen on {told}: {error}")))?;
         let bootstrap = server.bootstrap_servers();
         let brokers = i32::try_from(brokers).unwrap_or(i32::MAX);
-        Ok(Self { server: Mutex::new(Some(server)), bootstrap, brokers, process: std::process::id() })
+        Ok(Self {
+            server: Mutex::new(Some(server)),
+            bootstrap,
+            brokers,
+            process: std::process::id(),
+            told: AtomicBool::new(false),
+        })
     }
 
     fn bootstrap_servers(&self) -> &str {
@@ -244,10 +265,24 @@ impl Broker {
         entries.into_iter().map(|entry| shown(py, entry)).collect()
     }
 
-    /// Ends it. Twice is no error.
+    /// Ends it. Twice is no error. Raises what its thread panicked with, where nothing has raised that yet.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         self.check_process()?;
-        py.detach(|| drop(self.server().take()));
+        match py.detach(|| self.server().take().and_then(Server::stop)) {
+            Some(failure) if !self.told.load(Ordering::Relaxed) => Err(self.failed(&failure)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Raises what its thread panicked with, if it did.
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |_, _| ())
+    }
+
+    /// Has its thread panic: for the tests of what the application is told then.
+    fn _panic(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_process()?;
+        py.detach(|| self.server().as_ref().map(|server| server.with(|cluster, _| cluster.panic_at_next_poll())));
         Ok(())
     }
 }

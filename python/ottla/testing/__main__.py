@@ -18,6 +18,8 @@ from ottla.testing import Broker
 #: Where the command of ``--exec`` finds the address.
 VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 _ENDS = {signal.SIGINT, signal.SIGTERM}
+#: How often it looks whether the broker has failed.
+_LOOK_SECONDS = 1.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,7 +49,8 @@ def main(argv: list[str] | None = None) -> int:
             if given.exec:
                 return _run(given.exec, broker.bootstrap_servers)
             if waits:
-                signal.sigwait(_ENDS)
+                while signal.sigtimedwait(_ENDS, _LOOK_SECONDS) is None:
+                    broker.check()
             else:
                 sys.stdin.buffer.read()
         except KeyboardInterrupt:  # the command of --exec got it from the terminal too

@@ -59,7 +59,8 @@ class Broker:
     * `group_initial_rebalance_delay_ms`, `group_min_session_timeout_ms`, `message_max_bytes`: as Kafka's settings.
 
     A thread of its own serves it; that thread never touches Python. A forked child does not inherit it: there every
-    call raises RuntimeError. Methods may be called from any thread.
+    call raises RuntimeError. Methods may be called from any thread. Should the broker itself fail, by a defect of its
+    own, every call raises RuntimeError and says so, and so does leaving the ``with`` block.
     """
 
     def __init__(
@@ -163,11 +164,19 @@ class Broker:
             if found:
                 return found
             if time.monotonic() > until:
+                self.check()
                 raise TimeoutError(f"still not so after {timeout} s; the last answer was {found!r}")
             time.sleep(_LOOK_AGAIN_SECONDS)
 
+    def check(self) -> None:
+        """RuntimeError: the broker has failed, by a defect of its own, or has been closed."""
+        self._native.check()
+
     def close(self) -> None:
-        """End every broker and forget all records. May be called twice."""
+        """End every broker and forget all records. May be called twice.
+
+        RuntimeError: the broker had failed before, by a defect of its own, and nothing has said so yet.
+        """
         self._native.stop()
 
     def __enter__(self) -> Self:

@@ -90,6 +90,9 @@ class External(Broker):
         """Skip."""
         _skip("the state of a group")
 
+    def check(self) -> None:
+        """Nobody looks."""
+
     def close(self) -> None:
         """It stays as it is."""
 

@@ -318,3 +318,29 @@ def test_a_forked_child_does_not_inherit_it() -> None:
         assert select.select([process.stdout], [], [], _SECONDS)[0]
         assert process.stdout.readline() == "end\n"
         assert process.wait(_SECONDS) == 0
+
+
+def test_a_failure_of_the_broker_is_said_by_every_call_and_by_the_end_of_the_block(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A defect in its thread: whoever uses it hears of it at once, also who never asks it anything."""
+    begun = time.monotonic()
+    broker = Broker(topics={"t": 1})
+    with socket.create_connection(("127.0.0.1", port_of(broker)), _SECONDS) as connection:
+        broker._native._panic()  # the one thing that has it fail
+        with pytest.raises(RuntimeError, match="embedded broker has failed and serves nobody any more: a test asked"):
+            broker.check()
+        for call in (lambda: broker.topic("u"), lambda: broker.requests):
+            with pytest.raises(RuntimeError, match="embedded broker has failed"):
+                call()
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+    broker.close()  # it has been said
+    with pytest.raises(RuntimeError, match="embedded broker has failed"), Broker() as broker:
+        broker._native._panic()
+    with pytest.raises(RuntimeError, match="embedded broker has failed") as raised, Broker() as broker:  # noqa: PT012
+        broker._native._panic()
+        raise LookupError("what the program makes of it")
+    assert isinstance(raised.value.__context__, LookupError)
+    assert time.monotonic() - begun < 5
+    assert capfd.readouterr().err.count("a test asked for a panic") == 3

@@ -46,6 +46,8 @@ pub struct Cluster {
     pub(crate) woken: VecDeque<RequestId>,
     outputs: VecDeque<Output>,
     last_request: u64,
+    /// See [`panic_at_next_poll`](Self::panic_at_next_poll).
+    panics: bool,
 }
 
 impl Cluster {
@@ -81,6 +83,7 @@ impl Cluster {
             woken: VecDeque::new(),
             outputs,
             last_request: 0,
+            panics: false,
         }
     }
 
@@ -132,8 +135,17 @@ impl Cluster {
         self.connections.get(&connection).map_or(0, |entry| entry.queue.len() + usize::from(entry.current.is_some()))
     }
 
+    /// Has the next [`poll`](Self::poll) panic, as a defect would: for tests of what drives it.
+    pub fn panic_at_next_poll(&mut self) {
+        self.panics = true;
+    }
+
     /// The next thing to do; to be called until it says [`Output::Wait`].
+    #[allow(clippy::panic, reason = "asked for by a test")]
     pub fn poll(&mut self, now: Now) -> Output {
+        if self.panics {
+            panic!("a test asked for a panic");
+        }
         while let Some(&(until_us, request)) = self.deadlines.first() {
             if until_us > now.mono_us {
                 break;

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -61,10 +62,10 @@ struct Engine {
 }
 
 /// Runs until the server stops.
-pub(super) fn run(runtime: &Runtime, shared: Arc<Shared>, addresses: Vec<SocketAddr>, opened: Option<Opened>) {
+pub(super) fn run(runtime: &Runtime, shared: &Arc<Shared>, addresses: Vec<SocketAddr>, opened: Option<Opened>) {
     let max_frame = shared.cluster().settings().socket_request_max_bytes;
     let engine = Rc::new(Engine {
-        shared,
+        shared: Arc::clone(shared),
         addresses,
         peers: RefCell::default(),
         listeners: RefCell::default(),
@@ -75,7 +76,20 @@ pub(super) fn run(runtime: &Runtime, shared: Arc<Shared>, addresses: Vec<SocketA
         max_frame,
         opened,
     });
-    LocalSet::new().block_on(runtime, engine.serve());
+    LocalSet::new().block_on(runtime, guarded(Arc::clone(shared), engine.serve()));
+}
+
+/// A panic in this ends the server, and is told to whoever uses it.
+async fn guarded(shared: Arc<Shared>, task: impl Future<Output = ()>) {
+    let mut task = pin!(task);
+    // Nothing of the task is used after a panic, and of the cluster only what looks at it.
+    let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    if let Err(panic) = caught.await {
+        shared.fail(&*panic);
+    }
 }
 
 impl Engine {
@@ -154,7 +168,8 @@ impl Engine {
         // The port is ours; that it cannot be listened on leaves clients without this broker, as a real failure would.
         let Ok(listener) = listener else { return };
         let socket = Rc::new(RefCell::new(Some(Told::new(self.opened, listener))));
-        let task = spawn_local(Rc::clone(self).accept(node, Rc::clone(&socket))).abort_handle();
+        let task = spawn_local(guarded(Arc::clone(&self.shared), Rc::clone(self).accept(node, Rc::clone(&socket))))
+            .abort_handle();
         self.listeners.borrow_mut().insert(node, Listening { socket, task });
     }
 
@@ -167,7 +182,7 @@ impl Engine {
             let Some(accepted) = accepted.await else { return };
             match accepted {
                 Ok((stream, _)) => {
-                    spawn_local(Rc::clone(&self).converse(node, stream));
+                    spawn_local(guarded(Arc::clone(&self.shared), Rc::clone(&self).converse(node, stream)));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -186,8 +201,8 @@ impl Engine {
         self.shared.cluster().connected(self.shared.now(), node, id);
         self.flush();
         let writer_peer = Rc::clone(&peer);
-        let writer = spawn_local(async move { writer_peer.write_on().await });
-        // However this ends, by a panic too, the client is to see it.
+        let writer = spawn_local(guarded(Arc::clone(&self.shared), async move { writer_peer.write_on().await }));
+        // However this ends, the client is to see it.
         let _departure = Departure { engine: Rc::clone(&self), id, writer: writer.abort_handle() };
         let mut incoming = Incoming::default();
         while let Ok(frame) = peer.read(&mut incoming, &self.scratch, self.max_frame).await {
@@ -223,9 +238,13 @@ struct Departure {
 impl Drop for Departure {
     fn drop(&mut self) {
         self.writer.abort();
+        if std::thread::panicking() {
+            // The server ends, and all connections with it; a second panic would end the process.
+            return;
+        }
         self.engine.peers.borrow_mut().remove(&self.id);
         self.engine.shared.cluster().disconnected(self.engine.shared.now(), self.id);
-        // What that brings out is brought out by the engine's own task: here a panic may be under way.
+        // What that brings out is brought out by the engine's own task.
         self.engine.earlier.notify_one();
     }
 }

@@ -63,9 +63,19 @@ pub(super) struct Shared {
     /// Someone changed the cluster, or wants the thread to end.
     pub(super) changed: Notify,
     pub(super) stopping: AtomicBool,
-    /// How many changes there were, and how many have reached the sockets.
-    changes: Mutex<(u64, u64)>,
+    progress: Mutex<Progress>,
     flushed: Condvar,
+}
+
+/// How far the thread is.
+#[derive(Default)]
+struct Progress {
+    /// How many changes there were.
+    changes: u64,
+    /// How many have reached the sockets.
+    flushed: u64,
+    /// What the thread panicked with.
+    failure: Option<String>,
 }
 
 impl Shared {
@@ -83,14 +93,28 @@ impl Shared {
         self.started + Duration::from_micros(mono_us)
     }
 
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many changes a flush that begins now brings out.
     pub(super) fn begin_flush(&self) -> u64 {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.progress().changes
     }
 
     pub(super) fn end_flush(&self, changes: u64) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).1 = changes;
+        self.progress().flushed = changes;
         self.flushed.notify_all();
+    }
+
+    /// Something of the thread panicked: the cluster is in no state that anyone knows. All ends, and whoever asks is told.
+    pub(super) fn fail(&self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+        self.progress().failure.get_or_insert_with(|| text.to_owned());
+        self.flushed.notify_all();
+        self.stopping.store(true, Ordering::Release);
+        self.changed.notify_one();
     }
 }
 
@@ -130,13 +154,13 @@ impl Server {
             started: Instant::now(),
             changed: Notify::new(),
             stopping: AtomicBool::new(false),
-            changes: Mutex::new((1, 0)),
+            progress: Mutex::new(Progress { changes: 1, ..Progress::default() }),
             flushed: Condvar::new(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (engine_shared, engine_addresses) = (Arc::clone(&shared), addresses.clone());
         let thread = std::thread::Builder::new().name("ottla-broker".into()).spawn(move || {
-            engine::run(&runtime, engine_shared, engine_addresses, options.opened);
+            engine::run(&runtime, &engine_shared, engine_addresses, options.opened);
             // The ports stay ours while brokers are down, until the very end.
             drop(reserved);
         })?;
@@ -161,9 +185,9 @@ impl Server {
         let (result, change) = {
             let mut cluster = self.shared.cluster();
             let result = f(&mut cluster, self.shared.now());
-            let mut changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
-            changes.0 += 1;
-            (result, changes.0)
+            let mut progress = self.shared.progress();
+            progress.changes += 1;
+            (result, progress.changes)
         };
         self.shared.changed.notify_one();
         self.await_flush(change);
@@ -171,20 +195,27 @@ impl Server {
     }
 
     fn await_flush(&self, change: u64) {
-        let changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.shared.flushed.wait_timeout_while(changes, FLUSH, |(_, flushed)| *flushed < change);
+        let awaited = |progress: &mut Progress| progress.flushed < change && progress.failure.is_none();
+        let _ = self.shared.flushed.wait_timeout_while(self.shared.progress(), FLUSH, awaited);
     }
 
-    /// Ends it: closes all sockets.
-    pub fn stop(mut self) {
+    /// What the thread panicked with, where it did: a defect of the broker. It serves nobody any more, and what
+    /// [`with`](Self::with) shows is what the panic left.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.progress().failure.clone()
+    }
+
+    /// Ends it: closes all sockets. What it panicked with before, if it did.
+    pub fn stop(mut self) -> Option<String> {
         self.end();
+        self.failure()
     }
 
     fn end(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was printed when it happened.
+            // A panic has been noted.
             let _ = thread.join();
         }
     }

@@ -237,3 +237,19 @@ fn a_connection_that_never_pauses_does_not_keep_others_waiting() {
         stop.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn a_panic_ends_it_at_once_and_is_told() {
+    let server = start(2);
+    let mut client = Client::new(leader(&server));
+    client.ask(12, &MetadataRequest::default());
+    assert_eq!(server.failure(), None);
+    let began = Instant::now();
+    server.with(|cluster, _| cluster.panic_at_next_poll());
+    assert_eq!(server.failure().as_deref(), Some("a test asked for a panic"));
+    // It is still looked at.
+    assert_eq!(server.with(|cluster, _| cluster.log_end("t", 0)), Some(0));
+    assert!(began.elapsed() < Duration::from_millis(900), "nobody waits for a thread that has ended");
+    assert!(client.is_closed());
+    assert_eq!(server.stop().as_deref(), Some("a test asked for a panic"));
+}
