@@ -288,68 +288,6 @@ def _interrupt(seconds: float) -> None:
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
-def _arrive(arrived: list[float]) -> None:
-    arrived.append(time.monotonic())
-    raise KeyboardInterrupt
-
-
-def _interrupted(call: Callable[[], object]) -> float:
-    """Make a call that Ctrl-C ends; how long after its arrival."""
-    arrived: list[float] = []
-    previous = signal.signal(signal.SIGINT, lambda *_: _arrive(arrived))
-    try:
-        _interrupt(0.7)
-        with pytest.raises(KeyboardInterrupt):
-            call()
-        return time.monotonic() - arrived[0]
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-@pytest.mark.parametrize("call", ["committed", "commit", "poll", "consume"])
-def test_ctrl_c_ends_every_wait(ottla: Any, call: str) -> None:
-    """Within 50 ms of its arrival, though no broker answers."""
-    consumer = ottla.Consumer({"bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0})
-    partition = ottla.TopicPartition("t", 0, 1)
-    consumer.subscribe(["t"])
-    calls: dict[str, Callable[[], object]] = {
-        "committed": lambda: consumer.committed([partition], 20),
-        "commit": lambda: consumer.commit(offsets=[partition], asynchronous=False),
-        "poll": lambda: consumer.poll(20),
-        "consume": lambda: consumer.consume(5, 20),
-    }
-    assert _interrupted(calls[call]) < 0.05
-    consumer.close()
-
-
-def test_ctrl_c_ends_close(ottla: Any, proxy: Any, topic: str) -> None:
-    """Partitions were revoked, the group cannot be left; the consumer is closed."""
-    consumer = ottla.Consumer({"bootstrap.servers": proxy.bootstrap, "group.id": topic, "log_level": 0})
-    revoked: list[int] = []
-    consumer.subscribe([topic], on_revoke=lambda _, partitions: revoked.append(len(partitions)))
-    poll_until(lambda: len(consumer.assignment()) == 4, consumer)
-    proxy.decide = lambda _: b""
-    assert _interrupted(consumer.close) < 0.05
-    assert revoked == [4]
-    with pytest.raises(RuntimeError, match="Consumer closed"):
-        consumer.poll(0)
-
-
-def test_ctrl_c_in_a_callback_leaves_poll(ottla: Any, kafka: Cluster, topic: str) -> None:
-    """And the partitions are assigned."""
-
-    def assign(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        threading.Event().wait(5)
-
-    consumer = made(ottla, kafka, topic)
-    consumer.subscribe([topic], on_assign=assign)
-    with pytest.raises(KeyboardInterrupt):
-        poll_until(lambda: False, consumer)
-    assert len(consumer.assignment()) == 4
-    consumer.close()
-
-
 def test_closing_ends_within_its_time_without_the_coordinator(ottla: Any, proxy: Any, topic: str) -> None:
     """Ten seconds, and the consumer is closed."""
     consumer = ottla.Consumer(

@@ -23,6 +23,7 @@ MODULES = (
     "programs_admin",
     "programs_commit",
     "programs_group",
+    "programs_raising",
 )
 
 
