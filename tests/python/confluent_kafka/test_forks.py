@@ -6,12 +6,11 @@ parent that must notice nothing.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.python.programs import run_program
 from tests.python.reading import partitions_of
 
 if TYPE_CHECKING:
@@ -143,18 +142,12 @@ print("parent", *called)
 """
 
 
-def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_a_parent_keeps_its_place_and_its_queue_whatever_its_children_do(
     ottla: Any, kafka: Cluster, topic: str
 ) -> None:
     """They exit as programs do, close, drop what they inherited, make their own: no rebalance, each record once."""
     assert ottla.Consumer
-    done = run(_MEMBER, kafka.bootstrap, topic)
+    done = run_program(_MEMBER, kafka.bootstrap, topic)
     assert (done.returncode, done.stdout, done.stderr) == (0, "parent ['assign 4']\n", "")
     assert len(partitions_of(kafka, topic)[0]) == 1_000
 
@@ -163,7 +156,7 @@ def test_a_parent_keeps_its_place_and_its_queue_whatever_its_children_do(
 def test_each_callback_of_a_member_may_fork(ottla: Any, kafka: Cluster, topic: str, callback: str) -> None:
     """The child's call is told what to do, or ends quietly where it closes; the parent's goes on and commits."""
     assert ottla.Consumer
-    done = run(_IN_A_CALLBACK, kafka.bootstrap, topic, callback)
+    done = run_program(_IN_A_CALLBACK, kafka.bootstrap, topic, callback)
     assert done.returncode == 0, done.stderr
     expected = ["on_assign", "on_commit"] + (["on_close"] if callback == "on_close" else []) + ["on_revoke"]
     assert done.stdout.split() == ["parent", *expected], done.stderr

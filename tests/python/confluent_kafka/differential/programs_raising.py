@@ -52,10 +52,10 @@ def what_on_lost_raises_leaves_poll(setup: Setup) -> object:
         lost.append(len(partitions))
         raise LookupError("lost", len(partitions))
 
-    consumer = setup.consumer(session_timeout_ms=6000, max_poll_interval_ms=6000)
+    consumer = setup.consumer(session_timeout_ms=2000, max_poll_interval_ms=2000, heartbeat_interval_ms=500)
     consumer.subscribe([setup.topic], on_lost=on_lost)
     first = [show(each.value()) for each in setup.read(consumer, 2)]
-    time.sleep(7.5)
+    time.sleep(3)  # the application is late: that is the case
     event = consumer.poll(1.0)
     raised = _until_raised(lambda: consumer.poll(0.1))
     until = time.monotonic() + PATIENCE
