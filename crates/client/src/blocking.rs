@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::runtime::Counted;
+use crate::threads::Counted;
 
 const IDLE: Duration = Duration::from_secs(10);
 

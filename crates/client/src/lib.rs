@@ -19,6 +19,7 @@ mod pending;
 mod producer;
 mod runtime;
 mod sync;
+mod threads;
 mod timestamp;
 mod waiters;
 mod work;
@@ -43,7 +44,7 @@ pub use ottla_machines::producer::reports::ReportedRecord;
 pub use ottla_machines::producer::{NewRecord, Report, ReportBatch, ReportRun};
 pub use pending::Pending;
 pub use producer::{AppendError, Producer};
-pub use runtime::engine_threads;
+pub use threads::engine_threads;
 pub use timestamp::record_timestamp_ms;
 
 /// What loom's models reach; no part of the API.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use ottla_machines::job::{Computed, Contexts, Job, run};
 
-use crate::runtime::Counted;
+use crate::threads::Counted;
 
 /// Receives the results of one client's jobs.
 pub(crate) trait Results: Send + Sync {

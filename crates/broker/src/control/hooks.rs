@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::armed::{Faults, Firing};
 use super::facts::Facts;
 use super::fault::{Action, Level};
-use super::impose::{Blow, Rest, can_fail, corrupt_batch, first_error, impose, strip};
+use super::impose::{Asked, Blow, Rest, can_fail, corrupt_batch, first_error, impose, strip};
 use super::request_log::RequestLog;
 use crate::cluster::Cluster;
-use crate::frame::{Frame, Segment};
+use crate::frame::Segment;
 use crate::handlers::{Answer, Call, Reply};
 use crate::machine::RequestId;
 use crate::random::Random;
@@ -55,20 +55,6 @@ pub(crate) struct Control {
 struct Pending {
     asked: Asked,
     firing: Firing,
-}
-
-/// A request as it came.
-#[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    pub(crate) frame: Frame,
-    /// Where in it the body begins.
-    pub(crate) body: usize,
-}
-
-impl Asked {
-    fn of(call: &Call) -> Self {
-        Self { frame: call.frame.clone(), body: call.body }
-    }
 }
 
 impl Control {

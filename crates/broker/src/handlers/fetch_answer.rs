@@ -9,7 +9,7 @@ use ottla_protocol::messages::fetch::{
 };
 use ottla_protocol::primitives::{Records, Uuid};
 
-use super::fetch::{Waiting, check_leader, diverges, find};
+use super::fetch_waiting::{Waiting, check_leader, diverges, find};
 use super::{Answer, Call};
 use crate::cluster::Cluster;
 use crate::fetch_sessions::{Asked, Kind, Told};

@@ -8,7 +8,7 @@ use ottla_protocol::messages::list_offsets::{
     ListOffsetsTopicResponse,
 };
 
-use super::fetch::check_leader;
+use super::fetch_waiting::check_leader;
 use super::{Call, Handled};
 use crate::cluster::Cluster;
 use crate::log::Found;

@@ -7,6 +7,7 @@ mod delete_topics;
 mod dispatch;
 mod fetch;
 mod fetch_answer;
+mod fetch_waiting;
 mod find_coordinator;
 mod group_replies;
 mod heartbeat;
@@ -28,4 +29,4 @@ mod tests;
 
 pub(crate) use call::{Answer, Attempt, Call, Handled, Reply};
 pub(crate) use dispatch::{SERVED, abandon, handle, served};
-pub(crate) use fetch::Waiting;
+pub(crate) use fetch_waiting::Waiting;

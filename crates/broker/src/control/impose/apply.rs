@@ -4,7 +4,7 @@ use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla_protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
-use crate::control::hooks::Asked;
+use super::recode::Asked;
 use crate::handlers::{Answer, Call, Reply};
 
 use super::blow::Blow;

@@ -2,11 +2,11 @@
 
 use ottla_protocol::primitives::Uuid;
 
+use super::recode::Asked;
 use super::recode::request;
 use crate::cluster::{Cluster, Topics};
 use crate::control::facts::topic_name;
 use crate::control::fault::{Level, Select};
-use crate::control::hooks::Asked;
 use crate::fetch_sessions::PartitionName;
 use crate::handlers::Call;
 use ottla_protocol::api::ApiKey;

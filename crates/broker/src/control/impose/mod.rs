@@ -1,6 +1,6 @@
 //! How an error gets into a response: read back, changed, written again. One file a family of APIs.
 //!
-//! * [`apply`]: by API. [`blow`]: what is to be imposed, and where it hits. [`recode`]: responses to values and back. [`topics`]: APIs that
+//! * [`apply`]: by API. [`blow`]: what is to be imposed, and where it hits. [`recode`]: what came and what goes, as values. [`topics`]: APIs that
 //!   answer by topic and partition; [`groups`]: those of groups. [`strip`]: what of a request is left to be applied.
 //!   [`first_error`]: what went wrong in a response, for the request log. [`corrupt`]: a wrong bit in a batch.
 mod apply;
@@ -16,4 +16,5 @@ pub(crate) use apply::{can_fail, impose};
 pub(crate) use blow::Blow;
 pub(crate) use corrupt::corrupt_batch;
 pub(crate) use first_error::first_error;
+pub(crate) use recode::Asked;
 pub(crate) use strip::{Rest, strip};

@@ -1,10 +1,24 @@
-//! Replies to values and back.
+//! Requests to values; replies to values and back.
 
 use ottla_protocol::header::decode_response_header;
 use ottla_protocol::primitives::{Message, Reader};
 
-use crate::control::hooks::Asked;
+use crate::frame::Frame;
 use crate::handlers::{Answer, Call, Reply};
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) frame: Frame,
+    /// Where in it the body begins.
+    pub(crate) body: usize,
+}
+
+impl Asked {
+    pub(crate) fn of(call: &Call) -> Self {
+        Self { frame: call.frame.clone(), body: call.body }
+    }
+}
 
 /// The bytes of a whole reply, stored batches copied in.
 pub(crate) fn flat(reply: Reply) -> Vec<u8> {
