@@ -3,7 +3,27 @@ use std::collections::VecDeque;
 
 use ottla_protocol::api::ApiKey;
 
-use super::network::Tag;
+/// Whose request it was; comes back with the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    Handshake,
+    Metadata,
+    Query(u64),
+    Admin(u64),
+    Produce(u64),
+    InitProducerId,
+    Fetch(u64),
+    ListOffsets(u64),
+    OffsetForLeaderEpoch(u64),
+    FindCoordinator,
+    /// Requests of group membership carry the number of the attempt: answers to an older one say nothing any more.
+    JoinGroup(u64),
+    SyncGroup(u64),
+    Heartbeat(u64),
+    LeaveGroup(u64),
+    OffsetCommit(u64),
+    OffsetFetch(u64),
+}
 
 /// A request that was sent and not yet answered.
 #[derive(Clone, Debug)]

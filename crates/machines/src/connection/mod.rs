@@ -2,7 +2,7 @@
 //!
 //! * [`network`]: nodes and their lanes, and the requests that go through them.
 //! * [`handshake`]: from connected to ready: which version of each API to speak (KIP-511).
-//! * [`in_flight`]: the requests that wait for their answers, and their time-outs.
+//! * [`in_flight`]: the requests that wait for their answers, whose each is, and their time-outs.
 //! * [`backoff`]: how long to leave a broker alone that cannot be reached (KIP-144).
 //! * [`reports`]: what the user is told when a connection fails.
 pub mod backoff;
@@ -11,4 +11,5 @@ pub mod in_flight;
 pub mod network;
 pub mod reports;
 
-pub use network::{Failure, Network, NetworkOutput, Response, Tag};
+pub use in_flight::Tag;
+pub use network::{Failure, Network, NetworkOutput, Response};

@@ -13,35 +13,13 @@ use ottla_protocol::versions::ApiVersions;
 
 use super::backoff::Backoff;
 use super::handshake::{self, Verdict};
-use super::in_flight::{InFlight, InFlights};
+use super::in_flight::{InFlight, InFlights, Tag};
 use super::reports::{self, Report};
 use crate::config::ConnectionSettings;
 use crate::machine::{Body, ConnectionId, DisconnectCause, Endpoint, Frame, Lane, NodeId, Now, OutgoingFrame};
 use crate::random::Random;
 
 const LANES: usize = 4;
-
-/// Whose request it was; comes back with the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tag {
-    Handshake,
-    Metadata,
-    Query(u64),
-    Admin(u64),
-    Produce(u64),
-    InitProducerId,
-    Fetch(u64),
-    ListOffsets(u64),
-    OffsetForLeaderEpoch(u64),
-    FindCoordinator,
-    /// Requests of group membership carry the number of the attempt: answers to an older one say nothing any more.
-    JoinGroup(u64),
-    SyncGroup(u64),
-    Heartbeat(u64),
-    LeaveGroup(u64),
-    OffsetCommit(u64),
-    OffsetFetch(u64),
-}
 
 /// An answer, not yet decoded.
 #[derive(Debug)]

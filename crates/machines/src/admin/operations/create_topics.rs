@@ -7,7 +7,7 @@ use ottla_protocol::messages::create_topics::{
 };
 use ottla_protocol::primitives::{Message, Reader};
 
-use super::operation::Verdict;
+use super::verdict::Verdict;
 use crate::admin::driver::{named, not_spoken, refused};
 use crate::client::Reply;
 use crate::connection::{Network, Response, Tag};

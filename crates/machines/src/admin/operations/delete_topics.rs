@@ -5,7 +5,7 @@ use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse};
 use ottla_protocol::primitives::{Message, Reader};
 
-use super::operation::Verdict;
+use super::verdict::Verdict;
 use crate::admin::driver::{named, not_spoken, refused};
 use crate::client::Reply;
 use crate::connection::{Network, Response, Tag};

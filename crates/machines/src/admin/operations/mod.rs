@@ -2,5 +2,7 @@
 pub mod create_topics;
 pub mod delete_topics;
 pub mod operation;
+pub mod verdict;
 
-pub use operation::{Operation, Verdict};
+pub use operation::Operation;
+pub use verdict::Verdict;

@@ -1,8 +1,8 @@
 //! What the driver needs of every operation.
 use super::create_topics::CreateTopics;
 use super::delete_topics::DeleteTopics;
+use super::verdict::Verdict;
 use crate::admin::lookup::Lookup;
-use crate::client::Reply;
 use crate::connection::{Network, Response, Tag};
 use crate::error::Error;
 use crate::machine::{ConnectionId, Now};
@@ -12,20 +12,6 @@ use crate::machine::{ConnectionId, Now};
 pub enum Operation {
     CreateTopics(CreateTopics),
     DeleteTopics(DeleteTopics),
-}
-
-/// What a response means for its operation.
-#[derive(Debug)]
-pub enum Verdict {
-    Done(Reply),
-    /// Ask again after a back-off; `refresh` when the look-up was wrong. The error ends it when its time is over.
-    Again {
-        refresh: bool,
-        error: Error,
-    },
-    Failed(Error),
-    /// The response cannot be read: the connection is not to be trusted (E19).
-    Unreadable(String),
 }
 
 impl Operation {

@@ -92,7 +92,7 @@ fn consumer_conflict(config: &Config) -> Conflict {
         return Some(("fetch.max.bytes", "`fetch.max.bytes` must be >= `message.max.bytes`"));
     }
     if config.is_set("receive.message.max.bytes")
-        && i64::from(config.integer("receive.message.max.bytes")) < super::fill::fetch_max_bytes(config) + 512
+        && i64::from(config.integer("receive.message.max.bytes")) < fetch_max_bytes(config) + 512
     {
         return Some(("receive.message.max.bytes", "`receive.message.max.bytes` must be >= `fetch.max.bytes` + 512"));
     }
@@ -202,4 +202,14 @@ fn notice(text: String) -> Warning {
 /// An address of the bootstrap list that cannot be used, while others can.
 pub(super) fn bad_address(text: String) -> Warning {
     Warning { level: WARNING, facility: "BROKER", text }
+}
+
+/// `fetch.max.bytes`; where it is not set, between `message.max.bytes` and what the queue may hold, as in the original.
+pub(super) fn fetch_max_bytes(config: &Config) -> i64 {
+    let bytes = i64::from(config.integer("fetch.max.bytes"));
+    if config.is_set("fetch.max.bytes") {
+        return bytes;
+    }
+    let queue = i64::from(config.integer("queued.max.messages.kbytes")) * 1024;
+    bytes.min(queue).max(i64::from(config.integer("message.max.bytes")))
 }

@@ -1,16 +1,32 @@
 //! Fills the typed settings from the checked values, with the adjustments that the original makes where a key was not set.
-use super::combine::bad_address;
-use super::set::{Config, ConfigError, Role, Value, Warning};
+use super::combine::{bad_address, check, fetch_max_bytes};
+use super::set::{Config, ConfigError, Parsed, Role, Value, Warning};
 use crate::config::{
     AddressFamily, AdminSettings, Assignor, Compression, ConnectionSettings, ConsumerSettings, GroupSettings,
     Isolation, OffsetReset, Partitioner, ProducerSettings, bootstrap,
 };
 
-/// The names of the partitioners, all of which are served.
-pub(super) const PARTITIONERS: &[&str] =
-    &["random", "consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"];
+impl Config {
+    /// The producer's settings, or what does not fit together.
+    pub fn producer(mut self) -> Result<Parsed<ProducerSettings>, ConfigError> {
+        let mut warnings = check(&mut self)?;
+        Ok(Parsed { settings: producer(&self, &mut warnings)?, warnings })
+    }
 
-pub(super) fn producer(config: &Config, warnings: &mut Vec<Warning>) -> Result<ProducerSettings, ConfigError> {
+    /// The consumer's settings, or what does not fit together.
+    pub fn consumer(mut self) -> Result<Parsed<ConsumerSettings>, ConfigError> {
+        let mut warnings = check(&mut self)?;
+        Ok(Parsed { settings: consumer(&self, &mut warnings)?, warnings })
+    }
+
+    /// The admin client's settings, or what does not fit together.
+    pub fn admin(mut self) -> Result<Parsed<AdminSettings>, ConfigError> {
+        let mut warnings = check(&mut self)?;
+        Ok(Parsed { settings: admin(&self, &mut warnings)?, warnings })
+    }
+}
+
+fn producer(config: &Config, warnings: &mut Vec<Warning>) -> Result<ProducerSettings, ConfigError> {
     let idempotence = config.boolean("enable.idempotence");
     let (linger_us, delivery_timeout_us) = linger_and_timeout(config);
     let sticky_linger_us = match config.is_set("sticky.partitioning.linger.ms") {
@@ -79,7 +95,7 @@ fn linger_and_timeout(config: &Config) -> (u64, u64) {
     }
 }
 
-pub(super) fn consumer(config: &Config, warnings: &mut Vec<Warning>) -> Result<ConsumerSettings, ConfigError> {
+fn consumer(config: &Config, warnings: &mut Vec<Warning>) -> Result<ConsumerSettings, ConfigError> {
     let fetch_max = fetch_max_bytes(config);
     let mut connection = connection(config, warnings)?;
     if !config.is_set("receive.message.max.bytes") {
@@ -143,17 +159,7 @@ fn group(config: &Config) -> Result<GroupSettings, ConfigError> {
     })
 }
 
-/// `fetch.max.bytes`; where it is not set, between `message.max.bytes` and what the queue may hold, as in the original.
-pub(super) fn fetch_max_bytes(config: &Config) -> i64 {
-    let bytes = i64::from(config.integer("fetch.max.bytes"));
-    if config.is_set("fetch.max.bytes") {
-        return bytes;
-    }
-    let queue = i64::from(config.integer("queued.max.messages.kbytes")) * 1024;
-    bytes.min(queue).max(i64::from(config.integer("message.max.bytes")))
-}
-
-pub(super) fn admin(config: &Config, warnings: &mut Vec<Warning>) -> Result<AdminSettings, ConfigError> {
+fn admin(config: &Config, warnings: &mut Vec<Warning>) -> Result<AdminSettings, ConfigError> {
     Ok(AdminSettings {
         connection: connection(config, warnings)?,
         // As in the original, an operation without a time of its own has a request's.

@@ -2,9 +2,13 @@
 //! What keys demand of each other is left to `combine`.
 use std::collections::BTreeMap;
 
-use super::{combine, fill, scan};
-use crate::config::{AdminSettings, ConsumerSettings, Key, ProducerSettings, Secret, Status, Type, find};
+use super::scan;
+use crate::config::{Key, Secret, Status, Type, find};
 use crate::error::Kind;
+
+/// The names of the partitioners, all of which are served.
+pub(super) const PARTITIONERS: &[&str] =
+    &["random", "consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"];
 
 /// Which client is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,24 +152,6 @@ impl Config {
         }
     }
 
-    /// The producer's settings, or what does not fit together.
-    pub fn producer(mut self) -> Result<Parsed<ProducerSettings>, ConfigError> {
-        let mut warnings = combine::check(&mut self)?;
-        Ok(Parsed { settings: fill::producer(&self, &mut warnings)?, warnings })
-    }
-
-    /// The consumer's settings, or what does not fit together.
-    pub fn consumer(mut self) -> Result<Parsed<ConsumerSettings>, ConfigError> {
-        let mut warnings = combine::check(&mut self)?;
-        Ok(Parsed { settings: fill::consumer(&self, &mut warnings)?, warnings })
-    }
-
-    /// The admin client's settings, or what does not fit together.
-    pub fn admin(mut self) -> Result<Parsed<AdminSettings>, ConfigError> {
-        let mut warnings = combine::check(&mut self)?;
-        Ok(Parsed { settings: fill::admin(&self, &mut warnings)?, warnings })
-    }
-
     /// Whether the user set the key, to whatever value. `name` is a row's, not an alias.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.values.contains_key(name)
@@ -277,7 +263,7 @@ pub(super) fn read(row: &'static Key, value: ConfigValue) -> Result<Value, Strin
         Type::Flags(words) => flags(name, words, &text).map(Value::Words),
         Type::Text | Type::PatternList => {
             let checked: Option<&[&str]> = match name {
-                "partitioner" => Some(fill::PARTITIONERS),
+                "partitioner" => Some(PARTITIONERS),
                 _ => None,
             };
             let wrong = match checked {

@@ -200,10 +200,8 @@ fn the_last_of_two_names_counts() {
 
 #[test]
 fn each_partitioner_is_served() {
-    let chosen: Vec<_> = fill::PARTITIONERS
-        .iter()
-        .map(|name| producer(&[("partitioner", name)]).unwrap().settings.partitioner)
-        .collect();
+    let chosen: Vec<_> =
+        set::PARTITIONERS.iter().map(|name| producer(&[("partitioner", name)]).unwrap().settings.partitioner).collect();
     use Partitioner::*;
     assert_eq!(chosen, [Random, Consistent, ConsistentRandom, Murmur2, Murmur2Random, Fnv1a, Fnv1aRandom]);
 }

@@ -1,5 +1,4 @@
-//! What a row of the table is, and the search by name. How a value is read from text, and what it becomes, is left to each face's parser.
-use super::{binding, client, consumer, producer, security};
+//! What a row of the table is. How a value is read from text, and what it becomes, is left to each face's parser.
 
 /// Which clients a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,27 +141,5 @@ impl Key {
     const fn status(mut self, status: Status) -> Self {
         self.confluent.status = status;
         self
-    }
-}
-
-/// Every row, in the order of the files.
-pub fn table() -> impl Iterator<Item = &'static Key> {
-    [client::KEYS, security::KEYS, producer::KEYS, consumer::KEYS, binding::KEYS].into_iter().flatten()
-}
-
-/// The row that `name` means in the confluent face: an alias gives the row of what it stands for, and a global property goes before a topic's.
-pub fn find(name: &str) -> Option<&'static Key> {
-    let named = |name: &str| {
-        let mut rows = table().filter(|row| row.confluent.name == name);
-        let first = rows.next()?;
-        match first.confluent.section {
-            Section::Global => Some(first),
-            Section::Topic => rows.find(|row| row.confluent.section == Section::Global).or(Some(first)),
-        }
-    };
-    let row = named(name)?;
-    match row.confluent.alias_of {
-        Some(other) => named(other),
-        None => Some(row),
     }
 }

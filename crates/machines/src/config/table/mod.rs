@@ -1,6 +1,6 @@
 //! The one table of configuration keys (E22): for each the names, the type, the range, the default and what becomes of it.
 //!
-//! * `key`: what a row is, and the search by name.
+//! * `key`: what a row is. `search`: all of them, and one by its name.
 //! * `client`, `security`, `producer`, `consumer`: librdkafka's 199 properties.
 //! * `binding`: the keys that confluent-kafka adds to them in Python.
 mod binding;
@@ -8,8 +8,10 @@ mod client;
 mod consumer;
 mod key;
 mod producer;
+mod search;
 mod security;
 #[cfg(test)]
 mod tests;
 
-pub use key::{Column, Key, Scope, Section, Status, Type, find, table};
+pub use key::{Column, Key, Scope, Section, Status, Type};
+pub use search::{find, table};
