@@ -7,7 +7,7 @@ use ottla_protocol::messages::offset_for_leader_epoch::{
     OffsetForLeaderTopicResult,
 };
 
-use super::fetch::check_leader;
+use super::fetch_waiting::check_leader;
 use super::{Call, Handled};
 use crate::cluster::Cluster;
 
