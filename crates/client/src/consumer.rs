@@ -63,8 +63,6 @@ pub struct Consumer {
     handle: Handle<ConsumerSide>,
     /// Stored offsets are committed without being asked, also when their partitions are given up.
     auto_commit: bool,
-    /// Partitions are being lost: nothing of them is committed until that is acknowledged.
-    lost: AtomicBool,
 }
 
 impl Consumer {
@@ -83,7 +81,6 @@ impl Consumer {
         Ok(Self {
             handle: Handle::start(side, machine, &settings.connection, notices)?,
             auto_commit: settings.auto_commit_interval_us.is_some(),
-            lost: AtomicBool::new(false),
         })
     }
 

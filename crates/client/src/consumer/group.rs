@@ -44,7 +44,6 @@ impl Consumer {
             return;
         }
         if rebalance.kind == RebalanceKind::Lost {
-            self.lost.store(true, Ordering::SeqCst);
             return self.changed(|buffer| buffer.lose(&rebalance.partitions));
         }
         self.changed(|buffer| buffer.revoke(&rebalance.partitions));
@@ -52,7 +51,6 @@ impl Consumer {
 
     /// The application has done what the rebalance of this epoch said.
     pub fn acknowledge(&self, epoch: u64) {
-        self.lost.store(false, Ordering::SeqCst);
         self.command(Command::Acknowledge { epoch });
     }
 
@@ -178,9 +176,9 @@ impl Consumer {
         Ok(())
     }
 
-    /// Commits what was stored of partitions that were given up, where that is automatic and they were not lost.
+    /// Commits what was stored of partitions that were given up, where that is automatic; of lost ones there is nothing.
     pub(super) fn displaced(&self, displaced: Displaced) {
-        if self.auto_commit && !self.lost.load(Ordering::SeqCst) {
+        if self.auto_commit {
             let offsets = displaced.stored_offsets();
             if !offsets.is_empty() {
                 self.send_commit(offsets);

@@ -221,6 +221,7 @@ fn a_revoked_partition_hands_nothing_over_and_can_be_committed() {
     let wanted = world.answer(&[]);
     assert!(wanted.len() <= 2);
     assert!(world.answer(&[]).iter().all(|one| one.partition == 1), "nothing more is fetched");
+    assert_eq!(world.unassign_some(&[("t", 0)]), [], "nothing of it is committed when it is given up");
 }
 
 #[test]
