@@ -1,12 +1,11 @@
 //! The fixed seeds of every test run, those that once found something, and that one seed is one run.
 use ottla_sim::run;
 
-/// Seeds that found what the first ones do not, and what it was; docs/design/simulation.md tells more of each. They mean
-/// something as long as plans stay what they are: what is new in a plan is drawn by itself.
-const FOUND: [(u64, &str); 6] = [
-    (108, "records that were fetched before a seek came after it"),
+/// Seeds that found what the first ones do not, in the machines or in those that a mutation spoils; docs/design/simulation.md
+/// tells more of each. They mean something as long as plans stay what they are: what is new in a plan is drawn by itself.
+const FOUND: [(u64, &str); 5] = [
+    (72, "records that were fetched before a seek came after it"),
     (124, "a coordinator that the brokers no longer named was waited for"),
-    (169, "what was stored and lay behind the committed offset was committed"),
     (711, "an answer to a commit came before what was committed was known, and an older offset was committed after it"),
     (795, "new batches passed one that was tried again, and a broker no longer knew it"),
     (4114, "a member with less than a second between polls left before its last commit"),
