@@ -3,8 +3,9 @@
 //! A driver feeds every input to [`Machine::handle`], lets the machine exchange with the state that it shares with the
 //! caller's thread, then calls [`Machine::poll`] until it says [`Output::Wait`]; and again at that time, on the next input,
 //! or when the caller's side wakes it. `handle` never fails: a bad response becomes an event or a new state.
-use std::ops::Range;
 use std::sync::Arc;
+
+pub use ottla_protocol::frame::Frame;
 
 use crate::job::{Computed, Job};
 
@@ -50,49 +51,6 @@ pub enum Lane {
 pub struct Endpoint {
     pub host: Arc<str>,
     pub port: u16,
-}
-
-/// The bytes of one response, without its length prefix, shared by all that is cut from it.
-#[derive(Clone, Debug)]
-pub struct Frame(Arc<Vec<u8>>);
-
-impl Frame {
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(bytes))
-    }
-
-    pub fn as_slice(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// What this frame costs in memory: its buffer's capacity (E20).
-    pub fn capacity(&self) -> usize {
-        self.0.capacity()
-    }
-
-    /// Where `part`, a slice of this frame, lies in it.
-    ///
-    /// Returns `None` for a slice of something else.
-    pub fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
-        let start = (part.as_ptr() as usize).checked_sub(self.0.as_ptr() as usize)?;
-        let end = start.checked_add(part.len())?;
-        (end <= self.0.len()).then_some(start..end)
-    }
-
-    /// Whether `other` is the same frame, not merely an equal one.
-    pub fn same(&self, other: &Frame) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Whether nobody else holds the frame. Stays so until this holder clones it.
-    pub fn is_last_holder(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
-    /// The buffer, for reuse, when nobody else holds the frame.
-    pub fn into_buffer(self) -> Option<Vec<u8>> {
-        Arc::into_inner(self.0)
-    }
 }
 
 /// A pooled piece of memory and how much of it is used.

@@ -1,10 +1,67 @@
-//! The four bytes of length in front of each request and response. Reading and sending the bytes is the connection's.
+//! The four bytes of length in front of each request and response, and what follows them in memory. Reading and sending the
+//! bytes is the connection's.
 
 use crate::primitives::Writer;
 use core::fmt;
+use core::ops::Range;
+use std::sync::Arc;
 
 /// Bytes of the length itself.
 pub const PREFIX_LEN: usize = 4;
+
+/// The bytes of one request or response, without its length in front, shared by all that is cut from it.
+#[derive(Clone, Debug)]
+pub struct Frame(Arc<Vec<u8>>);
+
+impl Frame {
+    /// Takes the bytes; they are not copied.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(bytes))
+    }
+
+    /// The bytes.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What this frame costs in memory, in bytes: its buffer's capacity (E20).
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Where `part`, a slice of this frame, lies in it; `None` for a slice of something else.
+    #[inline]
+    pub fn range_of(&self, part: &[u8]) -> Option<Range<usize>> {
+        let start = (part.as_ptr() as usize).checked_sub(self.0.as_ptr() as usize)?;
+        let end = start.checked_add(part.len())?;
+        (end <= self.0.len()).then_some(start..end)
+    }
+
+    /// Whether `other` is the same frame, not merely an equal one.
+    #[inline]
+    pub fn same(&self, other: &Frame) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether nobody else holds the frame. Stays so until this holder clones it.
+    #[inline]
+    pub fn is_last_holder(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    /// The buffer, for reuse, when nobody else holds the frame.
+    #[inline]
+    pub fn into_buffer(self) -> Option<Vec<u8>> {
+        Arc::into_inner(self.0)
+    }
+
+    /// The bytes, to change them in place; copied first where someone else holds the frame.
+    pub fn make_mut(&mut self) -> &mut Vec<u8> {
+        Arc::make_mut(&mut self.0)
+    }
+}
 
 /// A length that cannot be a frame's. The connection is not to be used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +143,25 @@ pub fn end_frame(w: &mut Writer, start: FrameStart) -> Result<(), FrameError> {
 mod tests {
     use super::*;
     use crate::primitives::Records;
+
+    #[test]
+    fn a_frame_is_changed_in_place_only_while_nobody_else_holds_it() {
+        let mut frame = Frame::new(vec![1, 2, 3]);
+        let kept = frame.clone();
+        assert_eq!(frame.as_slice().as_ptr(), kept.as_slice().as_ptr());
+        frame.make_mut()[0] = 9;
+        assert_eq!((frame.as_slice(), kept.as_slice()), (&[9, 2, 3][..], &[1, 2, 3][..]));
+        let place = frame.as_slice().as_ptr();
+        frame.make_mut()[1] = 8;
+        assert_eq!(frame.as_slice().as_ptr(), place);
+    }
+
+    #[test]
+    fn parts_know_their_place() {
+        let frame = Frame::new(vec![1, 2, 3, 4]);
+        assert_eq!(frame.range_of(&frame.as_slice()[1..3]), Some(1..3));
+        assert_eq!(frame.range_of(&[2, 3]), None);
+    }
 
     #[test]
     fn lengths_are_checked_before_use() {
