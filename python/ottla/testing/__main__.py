@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
             ports=ports,
             group_min_session_timeout_ms=given.group_min_session_timeout_ms,
         )
-    except (OSError, ValueError) as error:
-        print(f"ottla.testing: {error}", file=sys.stderr)
+    except (OSError, ValueError, OverflowError) as error:
+        print(f"ottla.testing: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     with broker:
         try:

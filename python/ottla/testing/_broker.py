@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOOK_AGAIN_SECONDS = 0.002
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ class Broker:
         group_min_session_timeout_ms: int = 6_000,
         message_max_bytes: int = 1_048_588,
     ) -> None:
-        """Bind the ports, start to serve, create the topics. OSError: a port is taken."""
+        """Bind the ports, start to serve, create the topics. OSError: a port is taken. ValueError: there is no such."""
+        if ports is not None and not all(0 <= port <= _LAST_PORT for port in ports):
+            raise ValueError(f"ports must be 0 (any) to {_LAST_PORT}, not {list(ports)}")
         self._native = _Broker(
             brokers=brokers,
             seed=seed,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 #: APIs whose errors stand at partitions.
-_OF_PARTITIONS = {"Produce", "Fetch", "ListOffsets", "OffsetCommit"}
+_OF_PARTITIONS = {"Produce", "Fetch", "ListOffsets", "OffsetForLeaderEpoch", "OffsetCommit"}
 
 
 class FaultNeverFiredError(AssertionError):

@@ -206,7 +206,7 @@ class Member:
         self._make: Callable[[], Client] = lambda: consumer(client, bootstrap, topic, group)
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=f"member-{client}")
+        self._thread = threading.Thread(target=self._run, name=f"member-{client}", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

@@ -51,7 +51,13 @@ def test_it_ends_with_its_standard_input() -> None:
 
 def test_what_is_wrong_is_said() -> None:
     """In a line, without a trace."""
-    for arguments in (["--topic", "t:many"], ["--topic", "a b"], ["--port", "1", "--exec", "no-such-program"]):
+    for arguments in (
+        ["--topic", "t:many"],
+        ["--topic", "a b"],
+        ["--port", "1", "--exec", "no-such-program"],
+        ["--port", "80000"],
+        ["--brokers", "-1"],
+    ):
         done = subprocess.run([*_COMMAND, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode != 0
         assert "Traceback" not in done.stderr
