@@ -170,6 +170,21 @@ def test_a_cut_while_producing_loses_and_doubles_nothing(
     assert [message.value() for message in partitions_of(kafka, topic)[0]] == [b"%d" % number for number in range(50)]
 
 
+def test_a_record_that_the_broker_refuses_leaves_no_gap(
+    package: Any, kafka: Cluster, create_topic: Callable[..., str]
+) -> None:
+    """With idempotence the sequences begin anew in the next epoch (KIP-360), and what follows is written."""
+    topic = create_topic(kafka, 1, max_message_bytes="1000")
+    codes: list[int | None] = []
+    producer = package.Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, "linger.ms": 0})
+    for value in [b"first", b"x" * 5_000, b"second", b"y" * 5_000, b"third"]:
+        producer.produce(topic, value, on_delivery=lambda error, _: codes.append(error and error.code()))
+        assert producer.flush(_SECONDS) == 0
+    refused = package.KafkaError.MSG_SIZE_TOO_LARGE
+    assert codes == [None, refused, None, refused, None]
+    assert [message.value() for message in partitions_of(kafka, topic)[0]] == [b"first", b"second", b"third"]
+
+
 def test_list_offsets_is_answered_while_a_fetch_is_parked(ottla: Any, proxy: Proxy, topic: str) -> None:
     """E1: lanes. The broker holds the Fetch for 20 s; a question to it does not wait behind."""
     consumer = ottla.Consumer(

@@ -5,10 +5,12 @@
 //! Unset ------------> Asking ------------> Ready
 //!   ^                   | failed, again      | a gap in the sequences (a batch was given up, the broker lost them)
 //!   |                   v                    v
-//!   +<--- nothing of the old id is open --- Draining
+//!   +<--- no epoch is left ------------- Draining ---> Ready in the next epoch, once nothing of the old one is open
 //! ```
-//! While draining, batches that carry a sequence of the old id are tried on with it, for their outcome is unknown and under
-//! a new id they could be written twice; all others wait. The new id starts every partition at 0.
+//! While draining, batches that carry a sequence of the old epoch are tried on with it, for their outcome is unknown and in
+//! a new one they could be written twice; all others wait. A new epoch starts every partition at 0. It is the producer's to
+//! choose, and better than another id (KIP-360): a request of the old epoch that was given up, and reaches the broker when
+//! later records are written, is refused there.
 //!
 //! A broker that knows nothing of an id takes its first batch with whatever sequence. So that a second batch cannot be
 //! written where the first was refused, a partition has one batch in flight until one is confirmed.
@@ -30,7 +32,7 @@ pub enum State {
 pub struct Idempotence {
     state: State,
     next_sequences: BTreeMap<(u32, i32), i32>,
-    /// Partitions whose leader has written a batch of this id.
+    /// Partitions whose leader has written a batch of this id and epoch.
     confirmed: BTreeSet<(u32, i32)>,
 }
 
@@ -93,17 +95,19 @@ impl Idempotence {
         Some(Sequenced { producer_id, producer_epoch, base_sequence })
     }
 
-    /// A gap: this id cannot go on.
+    /// A gap: this epoch cannot go on.
     pub fn drain(&mut self) {
         if let State::Ready { producer_id, producer_epoch } = self.state {
             self.state = State::Draining { producer_id, producer_epoch };
         }
     }
 
-    /// Nothing carries a sequence of the old id any more.
+    /// Nothing carries a sequence of the old epoch any more.
     pub fn drained(&mut self) {
-        if matches!(self.state, State::Draining { .. }) {
-            self.state = State::Unset { not_before_us: 0 };
+        let State::Draining { producer_id, producer_epoch } = self.state else { return };
+        match producer_epoch.checked_add(1) {
+            Some(next) => self.answered(producer_id, next),
+            None => self.state = State::Unset { not_before_us: 0 },
         }
     }
 
@@ -151,8 +155,7 @@ mod tests {
         assert!(ids.pipelines((0, 0)) && !ids.pipelines((0, 1)));
         ids.drain();
         ids.drained();
-        ids.answered(8, 0);
-        // An answer of before says nothing of the new id.
+        // An answer of before says nothing of the new epoch.
         ids.written((0, 0), old);
         assert!(!ids.pipelines((0, 0)));
     }
@@ -165,9 +168,16 @@ mod tests {
         ids.drain();
         assert!(ids.is_draining() && ids.allows(old) && !ids.allows(None) && ids.next((0, 0), 1).is_none());
         ids.drained();
-        assert!(ids.wants_id(0));
-        ids.answered(8, 0);
-        assert_eq!(ids.next((0, 0), 1), Some(Sequenced { producer_id: 8, producer_epoch: 0, base_sequence: 0 }));
+        assert_eq!(ids.next((0, 0), 1), Some(Sequenced { producer_id: 7, producer_epoch: 1, base_sequence: 0 }));
+    }
+
+    #[test]
+    fn behind_the_last_epoch_there_is_a_new_id() {
+        let mut ids = Idempotence::new();
+        ids.answered(7, i16::MAX);
+        ids.drain();
+        ids.drained();
+        assert!(ids.wants_id(0) && ids.next((0, 0), 1).is_none());
     }
 
     /// Every state under every input, as a table; what a state does with an input that does not fit is to stay.
@@ -192,8 +202,12 @@ mod tests {
                     State::Unset { not_before_us: 0 } => "Unset".to_owned(),
                     State::Unset { .. } => "Unset, later".to_owned(),
                     State::Asking => "Asking".to_owned(),
-                    State::Ready { producer_id, .. } => format!("Ready with {producer_id}"),
-                    State::Draining { producer_id, .. } => format!("Draining {producer_id}"),
+                    State::Ready { producer_id, producer_epoch } => {
+                        format!("Ready with {producer_id}/{producer_epoch}")
+                    }
+                    State::Draining { producer_id, producer_epoch } => {
+                        format!("Draining {producer_id}/{producer_epoch}")
+                    }
                 };
                 table.push_str(&format!("{} --{name}--> {}\n", word(from), word(ids.state())));
             }

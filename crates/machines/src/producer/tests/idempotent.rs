@@ -16,9 +16,15 @@ fn scene() -> Scene {
     Scene::new(&settings)
 }
 
-/// Producer id and base sequence of each batch that waits.
-fn sequences(scene: &Scene) -> Vec<(i64, i32)> {
-    scene.got().iter().map(|got| (got.header.producer_id, got.header.base_sequence)).collect()
+/// Epoch and base sequence of each batch that waits; there is one producer id.
+fn sequences(scene: &Scene) -> Vec<(i16, i32)> {
+    let headers = scene.got().into_iter().map(|got| got.header);
+    headers
+        .map(|header| {
+            assert_eq!(header.producer_id, 1000);
+            (header.producer_epoch, header.base_sequence)
+        })
+        .collect()
 }
 
 /// Behind one that was written: before that a partition has one batch in flight.
@@ -32,7 +38,7 @@ fn three_batches(scene: &mut Scene) {
         scene.produce(0, &[number], Some(u32::from(number)));
     }
     scene.pass(10 * MS);
-    assert_eq!(sequences(scene), [(1000, 2), (1000, 4), (1000, 6)]);
+    assert_eq!(sequences(scene), [(0, 2), (0, 4), (0, 6)]);
 }
 
 fn ok(scene: &mut Scene) {
@@ -50,7 +56,7 @@ fn sequences_run_on_per_partition() {
     scene.pass(10 * MS);
     let mut all = sequences(&scene);
     all.sort_unstable();
-    assert_eq!(all, [(1000, 0), (1000, 8)]);
+    assert_eq!(all, [(0, 0), (0, 8)]);
 }
 
 /// A broker that knows nothing of an id takes its first batch with any sequence: the second one, where the first was
@@ -62,12 +68,12 @@ fn no_second_batch_is_sent_before_the_first_of_an_id_is_written() {
         scene.produce(0, &[number], None);
     }
     scene.pass(10 * MS);
-    assert_eq!(sequences(&scene), [(1000, 0)]);
+    assert_eq!(sequences(&scene), [(0, 0)]);
     scene.answer(&code(NOT_LEADER_OR_FOLLOWER));
     scene.pass(SECOND);
-    assert_eq!(sequences(&scene), [(1000, 0)]);
+    assert_eq!(sequences(&scene), [(0, 0)]);
     ok(&mut scene);
-    assert_eq!(sequences(&scene), [(1000, 2), (1000, 4)]);
+    assert_eq!(sequences(&scene), [(0, 2), (0, 4)]);
 }
 
 /// A broker tells the last five batches of a partition from others: what is tried again must be among them, however often
@@ -86,10 +92,10 @@ fn no_new_batch_passes_one_that_is_tried_again() {
         ok(&mut scene);
     }
     scene.pass(SECOND);
-    assert_eq!(sequences(&scene), [(1000, 2)]);
+    assert_eq!(sequences(&scene), [(0, 2)]);
     scene.answer(&code(REQUEST_TIMED_OUT));
     scene.pass(2 * SECOND);
-    assert_eq!(sequences(&scene), [(1000, 2)]);
+    assert_eq!(sequences(&scene), [(0, 2)]);
     ok(&mut scene);
     assert_eq!(sequences(&scene).len(), 5, "all that waited goes on");
 }
@@ -100,7 +106,7 @@ fn a_lost_answer_is_asked_for_with_the_same_sequence() {
     three_batches(&mut scene);
     scene.scenario.disconnect(NodeId(0));
     scene.pass(500 * MS);
-    assert_eq!(sequences(&scene), [(1000, 2), (1000, 4), (1000, 6)]);
+    assert_eq!(sequences(&scene), [(0, 2), (0, 4), (0, 6)]);
     scene.answer(&code(DUPLICATE_SEQUENCE_NUMBER));
     scene.turn();
     assert_eq!(scene.serve(), [(0, -1, None), (1, -1, None)], "a duplicate is a success");
@@ -114,14 +120,14 @@ fn what_follows_a_retried_batch_is_retried_behind_it() {
     scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
     scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
     scene.pass(2 * SECOND);
-    assert_eq!(sequences(&scene)[0], (1000, 2));
+    assert_eq!(sequences(&scene)[0], (0, 2));
     scene.answer_all(10 * SECOND);
     let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).collect();
     assert_eq!(values, [0, 1, 2, 3, 4, 5]);
 }
 
 #[test]
-fn a_broker_that_lost_the_sequences_gets_a_new_id() {
+fn a_broker_that_lost_the_sequences_gets_a_new_epoch() {
     for error in [OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID] {
         let mut scene = scene();
         three_batches(&mut scene);
@@ -129,14 +135,14 @@ fn a_broker_that_lost_the_sequences_gets_a_new_id() {
         scene.answer(&code(error));
         scene.answer(&code(error));
         scene.pass(2 * SECOND);
-        assert_eq!(sequences(&scene), [(1001, 0)], "{error}");
+        assert_eq!(sequences(&scene), [(1, 0)], "{error}");
         scene.answer_all(SECOND);
         let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).collect();
         assert_eq!(values, [0, 1, 2, 3, 4, 5]);
     }
 }
 
-/// What follows a batch that the broker refused cannot have been written: it goes under the new id as well.
+/// What follows a batch that the broker refused cannot have been written: it goes in the new epoch as well.
 #[test]
 fn an_unknown_outcome_behind_a_refused_sequence_does_not_stand_in_the_way() {
     for refused in [1, 2] {
@@ -147,7 +153,7 @@ fn an_unknown_outcome_behind_a_refused_sequence_does_not_stand_in_the_way() {
         }
         scene.scenario.disconnect(NodeId(0));
         scene.pass(2 * SECOND);
-        assert_eq!(sequences(&scene), [(1001, 0)]);
+        assert_eq!(sequences(&scene), [(1, 0)]);
         scene.answer_all(SECOND);
         let values: Vec<u8> = scene.log.iter().map(|(_, value)| value[0]).collect();
         assert_eq!(values, [0, 1, 2, 3, 4, 5]);
@@ -163,11 +169,11 @@ fn a_rejected_batch_leaves_no_gap_behind() {
     scene.answer(&code(OUT_OF_ORDER_SEQUENCE_NUMBER));
     scene.pass(2 * SECOND);
     assert_eq!(scene.serve(), [(0, -1, Some(10)), (1, -1, Some(10))]);
-    assert_eq!(sequences(&scene), [(1001, 0)]);
+    assert_eq!(sequences(&scene), [(1, 0)]);
 }
 
 #[test]
-fn while_an_outcome_is_unknown_the_old_id_is_kept() {
+fn while_an_outcome_is_unknown_the_old_epoch_is_kept() {
     let mut settings = producer_settings();
     (settings.idempotence, settings.batch_num_messages, settings.delivery_timeout_us) = (true, 2, 10 * SECOND);
     let mut scene = Scene::new(&settings);
@@ -175,12 +181,12 @@ fn while_an_outcome_is_unknown_the_old_id_is_kept() {
     scene.answer(&code(MESSAGE_TOO_LARGE));
     scene.scenario.disconnect(NodeId(0));
     scene.pass(SECOND);
-    assert_eq!(sequences(&scene), [(1000, 4), (1000, 6)], "they may have been written under the old id");
+    assert_eq!(sequences(&scene), [(0, 4), (0, 6)], "they may have been written in the old epoch");
     ok(&mut scene);
     ok(&mut scene);
     scene.produce(0, b"x", None);
     scene.pass(SECOND);
-    assert_eq!(sequences(&scene), [(1001, 0)]);
+    assert_eq!(sequences(&scene), [(1, 0)]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn word(scene: &mut Scene) -> String {
         .iter()
         .map(|got| match got.header.producer_id {
             -1 => "plain".to_owned(),
-            id => format!("{id}:{}", got.header.base_sequence),
+            _ => format!("{}:{}", got.header.producer_epoch, got.header.base_sequence),
         })
         .collect();
     let records: usize = got.iter().map(|got| got.values.len()).sum();
