@@ -92,6 +92,7 @@ class Broker:
             group_min_session_timeout_ms=group_min_session_timeout_ms,
             message_max_bytes=message_max_bytes,
         )
+        self._closed = False
         #: Breaks requests on purpose.
         self.faults = Faults(self._native)
         for name, partitions in (topics or {}).items():
@@ -180,6 +181,7 @@ class Broker:
 
         RuntimeError: the broker had failed before, by a defect of its own, and nothing has said so yet.
         """
+        self._closed = True
         self._native.stop()
 
     def __enter__(self) -> Self:
@@ -189,9 +191,9 @@ class Broker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """End it; an armed fault that never fired is an error, unless there is one already."""
+        """End it; an armed fault that never fired is an error, unless there is one already, or it was closed before."""
         try:
-            if kind is None:
+            if kind is None and not self._closed:
                 self.faults.check()
         finally:
             self.close()

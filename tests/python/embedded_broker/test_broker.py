@@ -75,6 +75,7 @@ def test_it_ends_at_once_and_frees_its_port() -> None:
         assert port_of(again) == port
         with pytest.raises(OSError, match=str(port)):
             Broker(ports=[port])
+        again.close()  # leaving the block finds it closed, and says nothing
 
 
 def free_port() -> int:
