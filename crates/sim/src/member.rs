@@ -322,12 +322,17 @@ impl MemberApp {
         }
         if self.plan.committing == Committing::Async && !self.calm {
             let deadline_us = None;
-            driver.input(client, Input::Command(Command::Commit { request: None, offsets, deadline_us }), stage);
+            driver.input(
+                client,
+                Input::Command(Command::Commit { request: None, offsets, stored: true, deadline_us }),
+                stage,
+            );
             return false;
         }
         let request = self.ask(client, driver, stage, |request, deadline_us| Command::Commit {
             request: Some(request),
             offsets,
+            stored: true,
             deadline_us: Some(deadline_us),
         });
         self.doing = Doing::Asking(request, Purpose::Commit);

@@ -127,10 +127,10 @@ impl MemberApp {
             }
             RebalanceKind::Assign => self.assign_at(client, driver, &rebalance, &[], stage),
             RebalanceKind::Revoke | RebalanceKind::Lost if self.plan.commits_in_revoke => {
-                let offsets = if self.plan.commits_given {
-                    self.given_last(client, rebalance.kind, stage)
+                let (offsets, stored) = if self.plan.commits_given {
+                    (self.given_last(client, rebalance.kind, stage), false)
                 } else {
-                    stored(driver)
+                    (stored(driver), true)
                 };
                 if offsets.is_empty() {
                     return self.give_up(client, driver, &rebalance, stage);
@@ -138,6 +138,7 @@ impl MemberApp {
                 let request = self.ask(client, driver, stage, |request, deadline_us| Command::Commit {
                     request: Some(request),
                     offsets,
+                    stored,
                     deadline_us: Some(deadline_us),
                 });
                 self.doing = Doing::Asking(request, Purpose::LastCommit(rebalance));
@@ -203,7 +204,11 @@ impl MemberApp {
             let offsets = displaced.stored_offsets();
             if !offsets.is_empty() {
                 let deadline_us = None;
-                driver.input(client, Input::Command(Command::Commit { request: None, offsets, deadline_us }), stage);
+                driver.input(
+                    client,
+                    Input::Command(Command::Commit { request: None, offsets, stored: false, deadline_us }),
+                    stage,
+                );
             }
         }
         self.acknowledge(client, driver, rebalance.epoch, stage);

@@ -62,10 +62,11 @@ impl Consumer {
         if let Err(error) = self.ours() {
             return Pending::ready(Err(error));
         }
+        let stored = offsets.is_none();
         let offsets = offsets.unwrap_or_else(|| self.take_stored());
         let command = |request, deadline_us| {
             let (request, deadline_us) = (Some(request), Some(deadline_us));
-            Command::Commit { request, offsets, deadline_us }
+            Command::Commit { request, offsets, stored, deadline_us }
         };
         self.handle.ask(timeout, command, offsets_of)
     }
@@ -73,13 +74,14 @@ impl Consumer {
     /// As [`Consumer::commit`]; a [`Notice::OffsetsCommitted`](crate::Notice::OffsetsCommitted) tells the outcome.
     pub fn commit_detached(&self, offsets: Option<Vec<StoredOffset>>) {
         if self.handle.is_ours() {
+            let stored = offsets.is_none();
             let offsets = offsets.unwrap_or_else(|| self.take_stored());
-            self.send_commit(offsets);
+            self.send_commit(offsets, stored);
         }
     }
 
-    fn send_commit(&self, offsets: Vec<StoredOffset>) {
-        self.command(Command::Commit { request: None, offsets, deadline_us: None });
+    fn send_commit(&self, offsets: Vec<StoredOffset>, stored: bool) {
+        self.command(Command::Commit { request: None, offsets, stored, deadline_us: None });
     }
 
     /// The committed offsets of these partitions, in no certain order.
@@ -181,7 +183,7 @@ impl Consumer {
         if self.auto_commit {
             let offsets = displaced.stored_offsets();
             if !offsets.is_empty() {
-                self.send_commit(offsets);
+                self.send_commit(offsets, false);
             }
         }
     }

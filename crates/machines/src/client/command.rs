@@ -29,8 +29,9 @@ pub enum Command {
     /// is assigned is revoked by an [`Event::Rebalance`] first, which the application acknowledges as ever.
     Leave { request: RequestId, deadline_us: u64 },
     /// Commit these offsets. With a request the answer is [`Reply::Offsets`], without one [`Event::OffsetsCommitted`] tells
-    /// the outcome. Without a deadline it is tried for as long as a request may take.
-    Commit { request: Option<RequestId>, offsets: Vec<StoredOffset>, deadline_us: Option<u64> },
+    /// the outcome. Without a deadline it is tried for as long as a request may take. Whether the offsets are what is
+    /// `stored`, not named by the application, decides how it fails where the assignment is lost.
+    Commit { request: Option<RequestId>, offsets: Vec<StoredOffset>, stored: bool, deadline_us: Option<u64> },
     /// The committed offsets of these partitions.
     Committed { request: RequestId, partitions: Vec<(Arc<str>, i32)>, deadline_us: u64 },
     /// Who this member is.

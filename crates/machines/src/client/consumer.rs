@@ -59,8 +59,8 @@ impl ConsumerRole {
             },
             Command::Acknowledge { epoch } => self.membership.acknowledge(now, epoch),
             Command::Leave { request, deadline_us } => self.membership.leave(request, deadline_us),
-            Command::Commit { request, offsets, deadline_us } => {
-                self.commits.commit(now, request, offsets, deadline_us, outbox);
+            Command::Commit { request, offsets, stored, deadline_us } => {
+                self.commits.commit(now, request, offsets, stored, deadline_us, outbox);
             }
             Command::Committed { request, partitions, deadline_us } => {
                 self.commits.committed(request, partitions, deadline_us);

@@ -148,12 +148,13 @@ impl Commits {
     }
 
     /// Takes a commit; without a deadline it is tried for as long as a request may take (`socket.timeout.ms`). One without a
-    /// single offset fails at once, as in the original.
+    /// single offset fails at once, as in the original, and so does one of what was `stored` before all was lost.
     pub fn commit(
         &mut self,
         now: Now,
         request: Option<RequestId>,
         mut offsets: Vec<StoredOffset>,
+        stored: bool,
         deadline_us: Option<u64>,
         outbox: &mut Outbox,
     ) {
@@ -173,6 +174,7 @@ impl Commits {
         };
         let refused = match self.footing {
             Footing::Fenced => self.footing.refusal(),
+            Footing::Disowned if stored => Some(Error::new(Kind::AssignmentLost)),
             _ => empty.then(|| Error::new(Kind::NoOffset)),
         };
         if refused.is_some() {
@@ -294,7 +296,7 @@ impl Commits {
             self.has_collected = false;
             let offsets = mem::take(&mut self.collected);
             if !self.footing.withholds() {
-                self.commit(now, None, offsets, None, outbox);
+                self.commit(now, None, offsets, true, None, outbox);
             }
         }
         if self.wants_room > 0 {

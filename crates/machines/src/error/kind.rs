@@ -124,6 +124,8 @@ kinds! {
     InvalidDifferentRecord => -138, "_INVALID_DIFFERENT_RECORD", retry false, fatal false;
     /// The producer's epoch is over: another with its transactional id lives.
     Fenced => -144, "_FENCED", retry false, fatal true;
+    /// What was stored is of partitions that are another member's by now.
+    AssignmentLost => -142, "_ASSIGNMENT_LOST", retry false, fatal false;
     /// No committed or stored offset.
     NoOffset => -168, "_NO_OFFSET", retry false, fatal false;
     /// The broker refused the client's credentials.

@@ -309,13 +309,14 @@ def commits_of_one_that_was_late_fail_until_it_joins_again(setup: Setup) -> obje
     poll_until([member], lambda: len(member.messages) == 2)
     time.sleep(_TOO_LATE)
     commit = functools.partial(member.consumer.commit, offsets=[setup.partition(0, 1)], asynchronous=False)
-    told: list[object] = [attempt(commit)]
+    stored = functools.partial(member.consumer.commit, asynchronous=False)
+    told: list[object] = [attempt(commit), attempt(stored)]
     member.poll(1.0)
-    told.append(attempt(commit))
+    told += [attempt(commit), attempt(stored)]
     member.consumer.unsubscribe()
     told.append(attempt(commit))
     told.append(poll_until([member], lambda: "lost" in member.kinds()))
-    told.append(attempt(commit))
+    told += [attempt(commit), attempt(stored)]
     member.consumer.subscribe([setup.topic])
     told.append(assigned([member], [4]))
     told.append(attempt(commit).startswith("[TopicPartition"))

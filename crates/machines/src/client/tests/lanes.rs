@@ -58,7 +58,7 @@ impl Reader {
         let offsets =
             vec![StoredOffset { topic: name("t"), partition: 0, offset: 4, leader_epoch: -1, metadata: None }];
         let deadline_us = Some(self.scenario.now.mono_us + 10 * SECOND);
-        self.scenario.command(Command::Commit { request: Some(request), offsets, deadline_us });
+        self.scenario.command(Command::Commit { request: Some(request), offsets, stored: false, deadline_us });
         self.settle();
     }
 

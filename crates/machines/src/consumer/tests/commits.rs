@@ -331,6 +331,23 @@ fn a_commit_that_is_made_after_the_membership_was_lost_fails() {
 }
 
 #[test]
+fn what_was_stored_before_the_assignment_was_lost_is_not_committed() {
+    const ASSIGNMENT_LOST: i32 = -142;
+    for offsets in [vec![stored("t", 0, 3)], Vec::new()] {
+        let mut world = World::new(&[]);
+        world.subscribed = true;
+        world.member = Some(member(4));
+        world.pass(10);
+        world.member = None;
+        world.pass(10);
+        world.commits.commit(world.now, Some(1), offsets, true, None, &mut world.outbox);
+        world.settle();
+        assert_eq!(replied(&mut world), (1, Err(ASSIGNMENT_LOST)));
+        assert_eq!(world.commits_asked(), 0);
+    }
+}
+
+#[test]
 fn what_the_coordinator_says_of_the_member_is_passed_on() {
     for code in [22, 25, 82] {
         let mut world = World::new(&[]);

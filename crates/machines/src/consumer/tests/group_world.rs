@@ -19,7 +19,7 @@ use crate::machine::{ConnectionId, Lane};
 
 impl World {
     pub(super) fn commit(&mut self, request: Option<u64>, offsets: Vec<StoredOffset>, deadline_us: Option<u64>) {
-        self.commits.commit(self.now, request, offsets, deadline_us, &mut self.outbox);
+        self.commits.commit(self.now, request, offsets, false, deadline_us, &mut self.outbox);
         self.settle();
     }
 

@@ -130,7 +130,7 @@ fn commit(group: &mut Group) -> u64 {
     let topic = name("t");
     let offsets = vec![StoredOffset { topic, partition: 0, offset: 7, leader_epoch: -1, metadata: None }];
     let deadline_us = Some(group.scenario.now.mono_us + 20 * SECOND);
-    group.command(|request| Command::Commit { request: Some(request), offsets, deadline_us })
+    group.command(|request| Command::Commit { request: Some(request), offsets, stored: false, deadline_us })
 }
 
 /// The coordinator takes the oldest commit.
