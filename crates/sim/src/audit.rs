@@ -83,13 +83,18 @@ fn check_producer(number: usize, producing: &Producing, written: &Written, compl
     }
 }
 
-/// The first time that each record stands in a partition, those of one producer come in the order of its calls.
+/// The first time that each record stands in a partition, those of one producer come in the order of its calls. Without
+/// idempotence those that were acknowledged: a request that was given up may reach the broker behind later ones.
 fn check_order(ledger: &Ledger, logs: &Logs, complaints: &mut Complaints) {
     for (place, log) in logs {
         let mut last: BTreeMap<u32, u32> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for logged in log {
-            let ordered = ledger.producers.get(logged.producer as usize).is_some_and(|one| one.promises.ordered);
+            let ordered = ledger.producers.get(logged.producer as usize).is_some_and(|one| {
+                let outcome = one.records.get(logged.sequence as usize).map(|record| record.outcome);
+                let acknowledged = matches!(outcome, Some(Outcome::Acknowledged(..)));
+                one.promises.ordered && (one.promises.idempotent || acknowledged)
+            });
             if !ordered || !seen.insert((logged.producer, logged.sequence)) {
                 continue;
             }
