@@ -68,10 +68,19 @@ impl Broker {
     /// Looks at the cluster or changes it.
     fn with<T: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut Cluster, Now) -> T + Send) -> PyResult<T> {
         self.check_process()?;
-        let found = py.detach(|| self.server().as_ref().map(|server| (server.with(f), server.failure())));
+        // What failed is not looked at any more: its cluster may be torn.
+        let found = py.detach(|| {
+            self.server().as_ref().map(|server| match server.failure() {
+                Some(failure) => Err(failure),
+                None => {
+                    let value = server.with(f);
+                    server.failure().map_or(Ok(value), Err)
+                }
+            })
+        });
         match found {
-            Some((value, None)) => Ok(value),
-            Some((_, Some(failure))) => Err(self.failed(&failure)),
+            Some(Ok(value)) => Ok(value),
+            Some(Err(failure)) => Err(self.failed(&failure)),
             None => Err(PyRuntimeError::new_err("the broker has been closed")),
         }
     }

@@ -31,12 +31,14 @@ def interrupted(call: Callable[[], object]) -> float:
     """Make a call that Ctrl-C ends; how long after its arrival."""
     arrived: list[float] = []
     previous = signal.signal(signal.SIGINT, lambda *_: _arrive(arrived))
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
     try:
-        threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+        timer.start()
         with pytest.raises(KeyboardInterrupt):
             call()
         return time.monotonic() - arrived[0]
     finally:
+        timer.cancel()
         signal.signal(signal.SIGINT, previous)
 
 
@@ -148,7 +150,7 @@ def test_subscribing_and_giving_up_never_wait(ottla: Any) -> None:
             call()
         except ottla.KafkaException as refused:
             assert refused.args[0].name() == "_NO_OFFSET"  # noqa: PT017  # commit has nothing
-        assert time.monotonic() - began < SOON
+        assert time.monotonic() - began < 1  # a busy machine, and no wait
     consumer.close()
 
 

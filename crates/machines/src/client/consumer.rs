@@ -103,13 +103,16 @@ impl ConsumerRole {
         for found in commits.take_starts() {
             fetcher.start_found(found, outbox);
         }
-        commits.note_standing(!subscription.is_empty(), membership.member().is_some());
+        let subscribed = !subscription.is_empty();
+        commits.note_standing(subscribed, membership.member().is_some());
         if membership.fatal().is_some() {
             commits.note_fenced();
         }
         commits.advance(now, network, metadata, coordinator, membership.member(), outbox);
         let committed = commits.is_idle();
         membership.advance(now, committed, &mut Surroundings { network, metadata, coordinator, subscription, outbox });
+        // Who left or was lost just now did so with this subscription, whatever comes next.
+        commits.note_standing(subscribed, membership.member().is_some());
         // A coordinator that turned out to be none is asked for at once.
         coordinator.advance(now, network);
         unsubscribed.drain(..).for_each(|request| outbox.reply(request, Ok(Reply::Done)));

@@ -132,7 +132,8 @@ impl Commits {
         self.queue.is_empty() && self.finished.is_empty() && !self.has_collected
     }
 
-    /// Whether there is a subscription, whether this client is a member; to be told before each [`Commits::advance`].
+    /// Whether there is a subscription, whether this client is a member; to be told before each [`Commits::advance`], and
+    /// again when the membership has advanced.
     pub fn note_standing(&mut self, subscribed: bool, member: bool) {
         self.footing = self.footing.next(subscribed, member);
     }
@@ -326,7 +327,7 @@ impl Commits {
         let mut ended = Vec::new();
         for (index, commit) in self.queue.iter_mut().enumerate() {
             match (&commit.member, member) {
-                (None, None) if let Some(refusal) = &refusal => {
+                (None | Some(None), None) if let (Some(refusal), State::Waiting) = (&refusal, commit.state) => {
                     ended.push((index, refusal.clone()));
                     continue;
                 }

@@ -153,7 +153,7 @@ impl FetchBuffer {
         };
         let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) else { return };
         let others = slot.holds > 1;
-        let first = self.holds.iter().find(|other| others && same(other.topic, other.partition));
+        let first = if others { self.holds.iter().find(|other| same(other.topic, other.partition)) } else { None };
         slot.let_go(first);
     }
 

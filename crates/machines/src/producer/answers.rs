@@ -112,7 +112,7 @@ impl Sender {
             DUPLICATE_SEQUENCE_NUMBER => self.end(now, batch, Ok(Verdict { base_offset: -1, ..verdict })),
             OUT_OF_ORDER_SEQUENCE_NUMBER | UNKNOWN_PRODUCER_ID if batch.sequenced.is_some() => {
                 if !self.earlier_open(&batch) {
-                    // The broker lost what came before: it wrote nothing of this batch, which goes anew under another id.
+                    // The broker lost what came before: it wrote nothing of this batch, which goes anew in the next epoch.
                     self.unsequence(&mut batch);
                     self.gap(now, &batch, outbox);
                 } else if self.draining() {
@@ -227,7 +227,7 @@ impl Sender {
         self.idempotence.as_ref().is_some_and(super::idempotence::Idempotence::is_draining)
     }
 
-    /// The sequences of this producer id cannot go on.
+    /// The sequences of this epoch cannot go on.
     fn gap(&mut self, now: Now, batch: &Batch, outbox: &mut Outbox) {
         if self.settings.gapless {
             let text = format!(
@@ -256,7 +256,7 @@ impl Sender {
         let queue = self.queues.entry((batch.topic, batch.partition)).or_default();
         let position = queue.batches.partition_point(|other| other.id < batch.id);
         if queue.batches.range(..position).any(|other| other.sequenced.is_none()) {
-            // One before it goes under a new id, so nothing of this one was written: see `unsequence`.
+            // One before it goes in a new epoch, so nothing of this one was written: see `unsequence`.
             batch.sequence(None);
         }
         queue.batches.insert(position, batch);

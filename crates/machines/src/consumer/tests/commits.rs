@@ -347,6 +347,21 @@ fn what_was_stored_before_the_assignment_was_lost_is_not_committed() {
     }
 }
 
+/// Made before it joined, and not over when the coordinator said that another has its place.
+#[test]
+fn a_commit_that_waits_fails_with_whoever_is_fenced() {
+    const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+    const FATAL: i32 = -150;
+    let mut world = World::new(&[]);
+    world.subscribed = true;
+    commit(&mut world, Some(1), &[("t", 0, 3)]);
+    world.answer_commit(COORDINATOR_LOAD_IN_PROGRESS);
+    world.commits.note_fenced();
+    world.pass(2000);
+    assert_eq!(replied(&mut world), (1, Err(FATAL)));
+    assert_eq!(world.commits_asked(), 0);
+}
+
 #[test]
 fn what_the_coordinator_says_of_the_member_is_passed_on() {
     for code in [22, 25, 82] {

@@ -225,3 +225,16 @@ fn unsubscribing_is_answered_behind_the_revoke() {
     };
     assert_eq!(*answered, request);
 }
+
+/// Nothing between the leave and the next subscription: whoever left in order was not disowned.
+#[test]
+fn who_left_and_subscribes_at_once_may_commit() {
+    let mut group = Group::of_static_member().at_rest();
+    group.unsubscribe();
+    group.acknowledge();
+    group.subscribe(&["t"]);
+    let request = commit(&mut group);
+    assert_eq!(group.reply(request), None, "it is not refused");
+    committed(&mut group);
+    assert!(group.reply(request).is_some_and(|reply| reply.is_ok()));
+}

@@ -102,9 +102,9 @@ fn next_kept(py: Python<'_>, engine: &Engine) -> Option<Kept> {
         let kept = engine.kept.borrow(py).pop_front();
         engine.note_pending(py);
         let kept = kept?;
-        let current = kept
-            .origin
-            .is_none_or(|(topic, partition, epoch)| py.detach(|| engine.client.is_current(topic, partition, epoch)));
+        // Attached, so that no other thread takes the last of them meanwhile, and with it the hold on this one.
+        let current =
+            kept.origin.is_none_or(|(topic, partition, epoch)| engine.client.is_current(topic, partition, epoch));
         if current {
             return Some(kept);
         }
