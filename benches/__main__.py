@@ -55,8 +55,9 @@ def main() -> int:
             else:
                 bench.row(row, packages)
         report.print()
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report.data(), indent=1) + "\n")
+        if arguments.json:
+            # While the broker lives: where it runs is a part of it.
+            arguments.json.write_text(json.dumps(report.data(), indent=1) + "\n")
     return 0 if report.complete else 1
 
 
