@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.python.confluent_kafka.differential.members import BUSY, TOO_LATE
 from tests.python.confluent_kafka.test_groups import PATIENCE, fill, made, numbers, poll_until
 
 if TYPE_CHECKING:
@@ -39,11 +40,10 @@ def test_what_on_lost_raises_loses_no_record(ottla: Any, kafka: Cluster, topic: 
         lost.append(len(partitions))
         raise LookupError("lost")
 
-    config = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500, "max_poll_interval_ms": 2000}
-    consumer = made(ottla, kafka, topic, enable_auto_commit=False, **config)
+    consumer = made(ottla, kafka, topic, enable_auto_commit=False, **BUSY)
     consumer.subscribe([topic], on_lost=on_lost)
     assert numbers(consumer.consume(3, PATIENCE)) == [0, 1, 2]
-    time.sleep(2.5)  # the application is late: that is the case
+    time.sleep(TOO_LATE)
     event = consumer.poll(PATIENCE)
     assert event.error().name() == "_MAX_POLL_EXCEEDED"
     with pytest.raises(LookupError):

@@ -10,6 +10,10 @@ from tests.python.confluent_kafka.differential.setup import PATIENCE, Setup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Members that poll too late, and when that is: the original looks twice a second. No session may outlast the interval.
+BUSY: dict[str, Any] = {"max_poll_interval_ms": 2000, "session_timeout_ms": 2000, "heartbeat_interval_ms": 500}
+TOO_LATE = 3.0
+
 
 class Member:
     """A consumer that is subscribed, with a note of every callback."""

@@ -10,8 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.python.confluent_kafka.differential.members import Member, assigned, poll_until, tell
-from tests.python.confluent_kafka.differential.setup import PATIENCE, Setup, attempt, show
+from tests.python.confluent_kafka.differential.members import BUSY, TOO_LATE, Member, assigned, poll_until, tell
+from tests.python.confluent_kafka.differential.setup import PATIENCE, Setup, attempt, show, until_raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,15 +239,6 @@ def the_callback_uses_the_consumer(setup: Setup) -> object:
     return told, values, held, [show(each.value()) for each in setup.read(consumer, 3)]
 
 
-def _until_raised(consumer: Any) -> str:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        came = attempt(lambda: consumer.poll(0.1))
-        if came.startswith("LookupError"):
-            return came
-    return "nothing"
-
-
 def what_a_callback_raises_leaves_poll(setup: Setup) -> object:
     """The partitions come and go nonetheless."""
     setup.fill(2)
@@ -257,10 +248,10 @@ def what_a_callback_raises_leaves_poll(setup: Setup) -> object:
 
     consumer = setup.consumer()
     consumer.subscribe([setup.topic], on_assign=refuse, on_revoke=refuse)
-    told: list[object] = [_until_raised(consumer), [each.partition for each in consumer.assignment()]]
+    told: list[object] = [until_raised(lambda: consumer.poll(0.1)), [each.partition for each in consumer.assignment()]]
     told.append([show(each.value()) for each in setup.read(consumer, 2)])
     consumer.unsubscribe()
-    told += [_until_raised(consumer), consumer.assignment()]
+    told += [until_raised(lambda: consumer.poll(0.1)), consumer.assignment()]
     return told
 
 
@@ -278,17 +269,12 @@ def what_a_callback_raises_leaves_close(setup: Setup) -> object:
     return attempt(consumer.close), attempt(consumer.close), attempt(lambda: consumer.poll(0))
 
 
-# Members that poll too late, and when that is: the original looks twice a second. No session may outlast the interval.
-_BUSY: dict[str, Any] = {"max_poll_interval_ms": 2000, "session_timeout_ms": 2000, "heartbeat_interval_ms": 500}
-_TOO_LATE = 3.0
-
-
 def a_member_that_polls_too_late_is_told(setup: Setup) -> object:
     """The event, then the loss, then it joins again."""
     setup.fill(2)
-    member = Member(setup, **_BUSY)
+    member = Member(setup, **BUSY)
     poll_until([member], lambda: len(member.messages) == 2)
-    time.sleep(_TOO_LATE)
+    time.sleep(TOO_LATE)
     member.messages.clear()
     event = member.poll(1.0)
     error = event.error()
@@ -305,9 +291,9 @@ def a_member_that_polls_too_late_is_told(setup: Setup) -> object:
 def commits_of_one_that_was_late_fail_until_it_joins_again(setup: Setup) -> object:
     """Also when it has unsubscribed."""
     setup.fill(2)
-    member = Member(setup, **_BUSY)
+    member = Member(setup, **BUSY)
     poll_until([member], lambda: len(member.messages) == 2)
-    time.sleep(_TOO_LATE)
+    time.sleep(TOO_LATE)
     commit = functools.partial(member.consumer.commit, offsets=[setup.partition(0, 1)], asynchronous=False)
     stored = functools.partial(member.consumer.commit, asynchronous=False)
     told: list[object] = [attempt(commit), attempt(stored)]
@@ -326,13 +312,13 @@ def commits_of_one_that_was_late_fail_until_it_joins_again(setup: Setup) -> obje
 
 def without_on_lost_on_revoke_hears_of_it(setup: Setup) -> object:
     """As ever."""
-    consumer = setup.consumer(**_BUSY)
+    consumer = setup.consumer(**BUSY)
     told: list[object] = []
     consumer.subscribe([setup.topic], on_revoke=lambda _, partitions: told.append(tell(partitions)))
     end = time.monotonic() + PATIENCE
     while not consumer.assignment() and time.monotonic() < end:
         consumer.poll(0.1)
-    time.sleep(_TOO_LATE)
+    time.sleep(TOO_LATE)
     event = consumer.poll(1.0)
     end = time.monotonic() + PATIENCE
     while not told and time.monotonic() < end:

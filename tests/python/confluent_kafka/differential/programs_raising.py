@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.python.confluent_kafka.differential.members import Member, assigned, tell
-from tests.python.confluent_kafka.differential.setup import PATIENCE, Setup, attempt, show
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.python.confluent_kafka.differential.members import BUSY, TOO_LATE, Member, assigned, tell
+from tests.python.confluent_kafka.differential.setup import PATIENCE, Setup, attempt, show, until_raised
 
 
 def _refuse(_: object, partitions: list[Any]) -> None:
@@ -22,24 +19,13 @@ def _until_assigned(consumer: Any) -> None:
         attempt(lambda: consumer.poll(0.1))
 
 
-def _until_raised(call: Callable[[], object]) -> str:
-    """Call until it raises something, and tell what."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            call()
-        except BaseException as raised:  # noqa: BLE001  # the programs compare which
-            return show(raised)
-    return "nothing"
-
-
 def what_on_revoke_raises_leaves_consume(setup: Setup) -> object:
     """The partitions are gone nonetheless."""
     consumer = setup.consumer()
     consumer.subscribe([setup.topic], on_revoke=_refuse)
     _until_assigned(consumer)
     consumer.unsubscribe()
-    raised = _until_raised(lambda: consumer.consume(1, 0.5))
+    raised = until_raised(lambda: consumer.consume(1, 0.5))
     return raised, consumer.assignment(), attempt(lambda: consumer.consume(1, 0.2)), attempt(consumer.close)
 
 
@@ -52,12 +38,12 @@ def what_on_lost_raises_leaves_poll(setup: Setup) -> object:
         lost.append(len(partitions))
         raise LookupError("lost", len(partitions))
 
-    consumer = setup.consumer(session_timeout_ms=2000, max_poll_interval_ms=2000, heartbeat_interval_ms=500)
+    consumer = setup.consumer(**BUSY)
     consumer.subscribe([setup.topic], on_lost=on_lost)
     first = [show(each.value()) for each in setup.read(consumer, 2)]
-    time.sleep(3)  # the application is late: that is the case
+    time.sleep(TOO_LATE)
     event = consumer.poll(1.0)
-    raised = _until_raised(lambda: consumer.poll(0.1))
+    raised = until_raised(lambda: consumer.poll(0.1))
     until = time.monotonic() + PATIENCE
     while not (last := consumer.poll(0.1)) or (last.offset() != 1 and time.monotonic() < until):
         pass
@@ -126,6 +112,6 @@ def exceptions_that_end_programs(setup: Setup) -> object:
 
         consumer = setup.consumer(group_id=f"{setup.topic}-{number}")
         consumer.subscribe([setup.topic], on_assign=leave)
-        told += [_until_raised(lambda: consumer.poll(0.1)), len(consumer.assignment())]  # noqa: B023  # called at once
+        told += [until_raised(lambda: consumer.poll(0.1)), len(consumer.assignment())]  # noqa: B023  # called at once
         consumer.close()
     return told

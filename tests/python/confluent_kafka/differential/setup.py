@@ -91,6 +91,17 @@ def attempt(call: Callable[[], object]) -> str:
         return f"{type(error).__name__}{show(error.args)}"
 
 
+def until_raised(call: Callable[[], object]) -> str:
+    """Call until it raises something, and tell what."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            call()
+        except BaseException as raised:  # noqa: BLE001  # the programs compare which
+            return show(raised)
+    return "nothing"
+
+
 def values(messages: Iterable[Any]) -> list[str]:
     """Show the values of messages."""
     return [show(message.value()) for message in messages]

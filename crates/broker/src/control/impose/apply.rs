@@ -4,12 +4,10 @@ use ottla_protocol::api::ApiKey;
 use ottla_protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla_protocol::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
-use super::recode::Asked;
-use crate::handlers::{Answer, Call, Reply};
-
 use super::blow::Blow;
-use super::recode::{flat, recode};
+use super::recode::{Asked, flat, recode};
 use super::{groups, topics};
+use crate::handlers::{Answer, Call, Reply};
 
 /// Whether errors can be imposed on the API's responses.
 pub(crate) fn can_fail(api: ApiKey) -> bool {

@@ -2,8 +2,7 @@
 
 use ottla_protocol::primitives::Uuid;
 
-use super::recode::Asked;
-use super::recode::request;
+use super::recode::{Asked, request};
 use crate::cluster::{Cluster, Topics};
 use crate::control::facts::topic_name;
 use crate::control::fault::{Level, Select};

@@ -23,6 +23,17 @@ fn commit(world: &mut World, request: Option<u64>, offsets: &[(&str, i32, i64)])
     world.commit(request, offsets, deadline_us);
 }
 
+/// A member of generation 4 that is one no more, and has not seen it.
+fn disowned() -> World {
+    let mut world = World::new(&[]);
+    world.subscribed = true;
+    world.member = Some(member(4));
+    world.pass(10);
+    world.member = None;
+    world.pass(10);
+    world
+}
+
 /// Code and partitions of what `on_commit` was told since the last call.
 fn told(world: &mut World) -> Vec<(i32, Vec<(i32, i64)>)> {
     let mut told = Vec::new();
@@ -316,12 +327,7 @@ fn a_commit_that_was_made_in_an_older_generation_fails() {
 /// an older offset behind a newer one. Found by the simulation.
 #[test]
 fn a_commit_that_is_made_after_the_membership_was_lost_fails() {
-    let mut world = World::new(&[]);
-    world.subscribed = true;
-    world.member = Some(member(4));
-    world.pass(10);
-    world.member = None;
-    world.pass(10);
+    let mut world = disowned();
     commit(&mut world, Some(1), &[("t", 0, 3)]);
     world.pass(10);
     assert_eq!(replied(&mut world), (1, Err(25)));
@@ -334,12 +340,7 @@ fn a_commit_that_is_made_after_the_membership_was_lost_fails() {
 fn what_was_stored_before_the_assignment_was_lost_is_not_committed() {
     const ASSIGNMENT_LOST: i32 = -142;
     for offsets in [vec![stored("t", 0, 3)], Vec::new()] {
-        let mut world = World::new(&[]);
-        world.subscribed = true;
-        world.member = Some(member(4));
-        world.pass(10);
-        world.member = None;
-        world.pass(10);
+        let mut world = disowned();
         world.commits.commit(world.now, Some(1), offsets, true, None, &mut world.outbox);
         world.settle();
         assert_eq!(replied(&mut world), (1, Err(ASSIGNMENT_LOST)));
@@ -444,12 +445,7 @@ fn a_commit_without_a_deadline_is_tried_for_as_long_as_a_request_may_take() {
 /// As in the original: who was disowned is a stranger to its group until it joins again, also where it subscribes no more.
 #[test]
 fn a_commit_after_the_membership_was_lost_and_the_subscription_ended_fails() {
-    let mut world = World::new(&[]);
-    world.subscribed = true;
-    world.member = Some(member(4));
-    world.pass(10);
-    world.member = None;
-    world.pass(10);
+    let mut world = disowned();
     world.subscribed = false;
     world.pass(10);
     commit(&mut world, Some(1), &[("t", 0, 3)]);
