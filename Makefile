@@ -86,7 +86,8 @@ ifneq ($(wildcard crates/client/tests/loom.rs),)
 endif
 
 test-python: jars $(WHEEL) ## the Python tests, on real Kafka and on the embedded broker (BROKER=real|embedded: on one)
-	$(BIN)/python -m pytest $(if $(BROKER),--broker=$(BROKER))
+	$(BIN)/python -m pytest $(if $(BROKER),--broker=$(BROKER)) --junit-xml=$(TARGET)/python-tests.xml || \
+	{ $(BIN)/python -m tests.failures $(TARGET)/python-tests.xml; exit 1; }
 
 clean: ## remove what was built (not the cache of Kafka's jars)
 	rm -rf $(VENV) target
