@@ -356,8 +356,8 @@ def who_the_member_is(setup: Setup) -> object:
         shown = text.replace(group, b"G").replace(name, b"M") if name else text.replace(group, b"G")
         return [None if member is None else member.split("-")[0], type(text).__name__, show(shown)]
 
-    member = Member(setup, "named")
-    told = [identity(member.consumer)]
+    member = Member(setup, "named")  # may be one at once
+    told = [identity(setup.consumer(client_id="unsubscribed"))]
     assigned([member], [4])
     told.append(identity(member.consumer))
     member.consumer.unsubscribe()
