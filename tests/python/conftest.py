@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell pytest about the marker; Ctrl-C ends calls also where a shell began the run in the background, deaf to it."""
+    """Tell pytest about the marker; let Ctrl-C end calls though a shell began the run in the background, deaf to it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "only_on(kind): the test is about this kind of broker, real or embedded")
 
