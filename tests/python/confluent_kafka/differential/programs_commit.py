@@ -143,7 +143,7 @@ def committed_of_every_kind(setup: Setup) -> object:
     calls: list[Callable[[], object]] = [
         lambda: consumer.committed([], PATIENCE),
         lambda: setup.consumer(bootstrap_servers=NOBODY).committed([], 1),
-        lambda: consumer.committed([setup.partition()], 0),
+        lambda: setup.consumer(bootstrap_servers=NOBODY).committed([setup.partition()], 0),
         lambda: consumer.committed(1),
         lambda: consumer.committed([1]),
         consumer.committed,

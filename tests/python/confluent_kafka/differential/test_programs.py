@@ -39,8 +39,27 @@ def programs() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("module", "program"), programs())
-def test_both_see_the_same(module: str, program: str, kafka: Cluster, create_topic: Callable[..., str]) -> None:
-    """Run it on both at once, in processes of their own."""
+def test_both_see_the_same(
+    module: str,
+    program: str,
+    kafka: Cluster,
+    create_topic: Callable[..., str],
+    seen_once: Callable[[object], None],
+) -> None:
+    """A difference counts when it is seen twice.
+
+    On a busy machine the original races with itself: a pause in on_assign may come after the first fetch, an answer
+    before a timeout of 0. What was seen once is told after the run (`conftest.py`).
+    """
+    original, ottla = _outcomes(module, program, kafka, create_topic)
+    if ottla != original:
+        seen_once(f"original {original}\nottla    {ottla}")
+        original, ottla = _outcomes(module, program, kafka, create_topic)
+    assert ottla == original
+
+
+def _outcomes(module: str, program: str, kafka: Cluster, create_topic: Callable[..., str]) -> list[object]:
+    """What both see: run at once, in processes of their own."""
     runner = "tests.python.confluent_kafka.differential.run"
     running = []
     for package in PACKAGES:
@@ -52,5 +71,4 @@ def test_both_see_the_same(module: str, program: str, kafka: Cluster, create_top
         out, errors = process.communicate(timeout=120)
         assert process.returncode == 0, f"{package}: {errors[-3000:]}"
         outcomes.append(json.loads(out))
-    original, ottla = outcomes
-    assert ottla == original
+    return outcomes
