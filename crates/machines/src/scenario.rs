@@ -56,6 +56,8 @@ pub(crate) struct Scenario {
     /// Nodes whose connections are refused.
     pub(crate) down: Vec<NodeId>,
     pub(crate) brokers: Vec<i32>,
+    /// The first of them, where the test does not say.
+    pub(crate) controller: Option<i32>,
     pub(crate) topics: BTreeMap<String, Described>,
     pub(crate) asked: Vec<Asked>,
     pub(crate) events: Vec<Event>,
@@ -78,6 +80,7 @@ impl Scenario {
             connections: BTreeMap::new(),
             down: Vec::new(),
             brokers: vec![0, 1],
+            controller: None,
             topics: BTreeMap::new(),
             asked: Vec::new(),
             events: Vec::new(),
@@ -198,7 +201,7 @@ impl Scenario {
                 .map(|(id, host)| MetadataResponseBroker { node_id: *id, host, port: 9092, ..Default::default() })
                 .collect(),
             cluster_id: Some("cluster"),
-            controller_id: self.brokers.first().copied().unwrap_or(-1),
+            controller_id: self.controller.or(self.brokers.first().copied()).unwrap_or(-1),
             topics: names.iter().map(|name| answer_topic(name, described.get(name))).collect(),
             ..Default::default()
         };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from ottla.testing._broker import Broker
 
 if TYPE_CHECKING:
+    from ottla.confluent_kafka.admin import AdminClient
     from ottla.testing._broker import Group
     from ottla.testing._faults import Faults
     from ottla.testing._requests import Request
 
 _SECONDS = 60.0
+_BETWEEN_LOOKS = 0.05
 
 
 class External(Broker):
@@ -29,12 +32,22 @@ class External(Broker):
         return self._bootstrap
 
     def topic(self, name: str, partitions: int = 1, *, replication_factor: int | None = None) -> str:
-        """Create a topic."""
+        """Create a topic; when this returns, its partitions have leaders, as on the embedded broker.
+
+        Kafka says that a topic is made before every broker knows it.
+        """
         from ottla.confluent_kafka.admin import AdminClient, NewTopic  # noqa: PLC0415
 
         admin = AdminClient({"bootstrap.servers": self._bootstrap})
         wanted = NewTopic(name, partitions, replication_factor or -1)
         admin.create_topics([wanted], request_timeout=_SECONDS)[name].result(_SECONDS)
+        until = time.monotonic() + _SECONDS
+        while not _is_led(admin, name, partitions):
+            if time.monotonic() > until:
+                raise TimeoutError(
+                    f"topic {name} was made, but has no leaders within {_SECONDS:.0f} s: check the brokers"
+                )
+            time.sleep(_BETWEEN_LOOKS)
         return name
 
     def delete_topic(self, name: str) -> None:
@@ -95,6 +108,11 @@ class External(Broker):
 
     def close(self) -> None:
         """It stays as it is."""
+
+
+def _is_led(admin: AdminClient, name: str, partitions: int) -> bool:
+    found = admin.list_topics(name, _SECONDS).topics[name].partitions
+    return len(found) == partitions and all(each.leader >= 0 for each in found.values())
 
 
 def _skip(what: str) -> NoReturn:

@@ -14,7 +14,8 @@ impl Lookup {
     /// A ready connection to it; begins to connect, or asks for metadata, when there is none.
     pub fn connection(self, now: Now, network: &mut Network, metadata: &mut Metadata) -> Option<ConnectionId> {
         match self {
-            Lookup::Controller => match metadata.controller {
+            // One that is not among the brokers has just been lost, and the next answer names another.
+            Lookup::Controller => match metadata.controller.filter(|node| network.endpoint(*node).is_some()) {
                 Some(node) => network.ready(now, node, Lane::General),
                 None => {
                     metadata.request_update(now);

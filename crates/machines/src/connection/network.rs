@@ -459,9 +459,9 @@ impl Network {
         std::mem::take(&mut self.broker_lost)
     }
 
-    /// Whether the last try to reach the broker failed.
+    /// Whether the broker cannot be reached, as far as is known: the last try failed, or nobody says where it is.
     pub fn is_down(&self, node: NodeId) -> bool {
-        self.nodes.get(&node).is_some_and(|node| node.down)
+        self.nodes.get(&node).is_none_or(|node| node.down)
     }
 
     /// Whether not one broker can be reached, as far as is known.

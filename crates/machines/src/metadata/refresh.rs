@@ -226,7 +226,8 @@ impl Metadata {
             self.snapshot.topic(name).is_some_and(|topic| {
                 topic.error == 0
                     && !topic.partitions.is_empty()
-                    // A leader that died is named for seconds, until the cluster notices: asked again till then.
+                    // A leader that died is named for seconds, until the cluster notices: asked again till then. So is one
+                    // that is not among the brokers: Kafka takes these from a newer image when a broker is fenced between.
                     && topic.partitions.iter().all(|each| each.leader.is_some_and(|leader| !network.is_down(leader)))
             })
         };

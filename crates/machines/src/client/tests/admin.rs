@@ -46,6 +46,21 @@ fn outcome(scenario: &Scenario) -> Option<Vec<(Arc<str>, i32)>> {
     })
 }
 
+/// An answer of Kafka may name a controller that was fenced before the brokers were listed.
+#[test]
+fn a_controller_that_is_not_among_the_brokers_is_asked_for_again() {
+    let mut scenario = scenario();
+    (scenario.brokers, scenario.controller) = (vec![1], Some(0));
+    create(&mut scenario);
+    assert!(scenario.oldest(ApiKey::CreateTopics).is_none());
+    scenario.controller = None;
+    for _ in 0..100 {
+        scenario.forward(10 * MS);
+        scenario.turn();
+    }
+    assert_eq!(scenario.oldest(ApiKey::CreateTopics).expect("a CreateTopics").node, NodeId(1));
+}
+
 #[test]
 fn the_controller_is_asked_and_each_topic_has_its_own_outcome() {
     let mut scenario = scenario();

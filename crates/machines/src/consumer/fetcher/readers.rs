@@ -93,7 +93,7 @@ impl Fetcher {
     /// The replica that the leader named, while it can be reached.
     fn nearest(&mut self, now: Now, slot: usize, leader: NodeId, network: &Network) -> NodeId {
         let Some((replica, until_us)) = self.partitions[slot].preferred else { return leader };
-        if until_us > now.mono_us && network.endpoint(replica).is_some() && !network.is_down(replica) {
+        if until_us > now.mono_us && !network.is_down(replica) {
             self.timers.insert((until_us, slot));
             return replica;
         }

@@ -67,6 +67,21 @@ fn a_leader_that_moved_is_looked_up_and_followed() {
     acknowledge(&mut scene);
 }
 
+/// Kafka takes the topics of an answer from its image, and the brokers from a newer one when a broker is fenced between.
+#[test]
+fn a_leader_that_is_not_among_the_brokers_is_asked_for_again() {
+    let mut scene = Scene::new(&producer_settings());
+    one(&mut scene);
+    scene.scenario.down = vec![NodeId(0)];
+    scene.scenario.brokers = vec![1];
+    scene.scenario.disconnect(NodeId(0));
+    scene.pass(300 * MS);
+    scene.leader(0, 1, 2);
+    scene.pass(2 * SECOND);
+    assert_eq!(scene.got()[0].asked.node, NodeId(1));
+    acknowledge(&mut scene);
+}
+
 #[test]
 fn a_lost_connection_is_made_again_and_the_batch_sent_again() {
     let mut scene = Scene::new(&producer_settings());
