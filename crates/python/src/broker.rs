@@ -394,6 +394,7 @@ fn action_of(name: &str, value: &Bound<'_, PyAny>, level: &str, applied: bool) -
         },
         "never_answer" => Action::NeverAnswer,
         "corrupt_crc" => Action::CorruptCrc,
+        "unlisted_leader" => Action::UnlistedLeader,
         "wrong_correlation_id" => Action::WrongCorrelationId,
         _ => Action::PartialFrame,
     })

@@ -158,6 +158,18 @@ pub(crate) fn draw_session_fault(draw: &mut Draw, plan: &Plan) -> Option<(u64, C
     Some((from_us, Chaos::Arm { fault }))
 }
 
+/// A leader that is not among the brokers, as Kafka answers while it fences one. Drawn by itself as well.
+pub(crate) fn draw_metadata_fault(draw: &mut Draw, plan: &Plan) -> Option<(u64, Chaos)> {
+    if !matches!(plan.mood, Mood::Faulty | Mood::Wild) || !draw.chance(400) {
+        return None;
+    }
+    let (from_us, _) = window(draw, plan.heal_us);
+    Some((
+        from_us,
+        Chaos::Arm { fault: armed(draw, u64::from(plan.brokers), Some(ApiKey::Metadata), Action::UnlistedLeader) },
+    ))
+}
+
 /// An answer that a healthy broker may give too: whoever gets it tries again.
 fn draw_fault(draw: &mut Draw) -> (Option<ApiKey>, Action) {
     const NOT_LEADER_OR_FOLLOWER: i16 = 6;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ottla_machines::config::confluent::{Config, Role};
 use ottla_machines::config::{ConsumerSettings, ProducerSettings};
 
-use crate::chaos::{Chaos, draw_chaos, draw_session_fault};
+use crate::chaos::{Chaos, draw_chaos, draw_metadata_fault, draw_session_fault};
 use crate::draw::Draw;
 use crate::driver::Disturbance;
 use crate::group_plan::{draw_callbacks, draw_members};
@@ -96,6 +96,7 @@ impl Plan {
         };
         plan.chaos = draw_chaos(&mut draw, &plan);
         plan.chaos.extend(draw_session_fault(&mut Draw::new(seed, 4), &plan));
+        plan.chaos.extend(draw_metadata_fault(&mut Draw::new(seed, 5), &plan));
         plan
     }
 

@@ -64,6 +64,7 @@ class Faults:
         drop: Literal["before", "after"] | None = None,
         never_answer: bool = False,
         corrupt_crc: bool = False,
+        unlisted_leader: bool = False,
         wrong_correlation_id: bool = False,
         partial_frame: bool = False,
     ) -> Fault:
@@ -79,7 +80,8 @@ class Faults:
         **What**, one of: `error` (Kafka's name or number) at its `level` in the answer (default ``"partition"`` where
         `topic` or `partition` is given or the API is about partitions, else ``"top"``), and nothing is done, unless
         the answer lies (`applied`); handle after a `delay` in seconds; `drop` the connection ``"before"`` the request
-        is applied or ``"after"``; `never_answer`; damage the first record batch of a Fetch answer (`corrupt_crc`), the
+        is applied or ``"after"``; `never_answer`; damage the first record batch of a Fetch answer (`corrupt_crc`); leave
+        the leader of the first partition out of the brokers of a Metadata answer (`unlisted_leader`); damage the
         correlation id (`wrong_correlation_id`), or send half the answer and close (`partial_frame`).
 
         ValueError: names that Kafka does not have, not exactly one *what*, more than one *when*.
@@ -102,6 +104,7 @@ class Faults:
                 "drop": drop,
                 "never_answer": never_answer or None,
                 "corrupt_crc": corrupt_crc or None,
+                "unlisted_leader": unlisted_leader or None,
                 "wrong_correlation_id": wrong_correlation_id or None,
                 "partial_frame": partial_frame or None,
             },

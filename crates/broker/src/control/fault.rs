@@ -95,6 +95,9 @@ pub enum Action {
     NeverAnswer,
     /// Fetch: a bit of the first batch of a selected partition is wrong.
     CorruptCrc,
+    /// Metadata: the leader of the first selected partition is not among the brokers, as when Kafka fences a broker after
+    /// it has listed the topics of an answer.
+    UnlistedLeader,
     /// The answer carries another correlation id.
     WrongCorrelationId,
     /// Half of the answer is sent, then the connection is closed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::armed::{Faults, Firing};
 use super::facts::Facts;
 use super::fault::{Action, Level};
-use super::impose::{Asked, Blow, Rest, can_fail, corrupt_batch, first_error, impose, strip};
+use super::impose::{Asked, Blow, Rest, can_fail, corrupt_batch, first_error, impose, strip, unlist_leader};
 use super::request_log::RequestLog;
 use crate::cluster::Cluster;
 use crate::frame::Segment;
@@ -150,6 +150,7 @@ fn strike(cluster: &mut Cluster, call: &Call, reply: Reply) -> After {
         Action::DropAfter | Action::WrongCorrelationId | Action::PartialFrame => true,
         // It is spent only on an answer that has records.
         Action::CorruptCrc => corrupt_batch(call, topics, select, &reply).is_some(),
+        Action::UnlistedLeader => unlist_leader(call, topics, select, &reply).is_some(),
         _ => false,
     });
     let Some(firing) = firing else { return After::Send(reply) };
@@ -164,6 +165,9 @@ fn strike(cluster: &mut Cluster, call: &Call, reply: Reply) -> After {
         }
         Action::CorruptCrc => {
             After::Send(corrupt_batch(call, &cluster.topics, &firing.select, &reply).unwrap_or(reply))
+        }
+        Action::UnlistedLeader => {
+            After::Send(unlist_leader(call, &cluster.topics, &firing.select, &reply).unwrap_or(reply))
         }
         Action::WrongCorrelationId => {
             let mut reply = reply;

@@ -5,7 +5,7 @@ use ottla_protocol::error_codes::ErrorCode;
 use ottla_protocol::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use ottla_protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use ottla_protocol::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity};
-use ottla_protocol::messages::metadata::{MetadataRequest, MetadataResponse};
+use ottla_protocol::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use ottla_protocol::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponse,
 };
@@ -248,5 +248,25 @@ fn metadata_fails_whole_by_topic_or_by_partition() {
         assert_eq!((code, topics), (ErrorCode::NONE, vec![failed.clone(), other()]), "v{version}");
         let expected = if version >= 13 { (CODE, vec![]) } else { (ErrorCode::NONE, vec![failed, other()]) };
         assert_eq!(ask(&mut world, version, Level::Top), expected, "v{version}");
+    }
+}
+
+#[test]
+fn a_leader_is_left_out_of_the_brokers_once() {
+    let (mut world, connection) = world();
+    let id = arm(&mut world, partition("t", 1), When::Once, Action::UnlistedLeader);
+    for (version, names) in [(1, &["u"][..]), (9, &["t"]), (13, &["u", "t"])] {
+        let topics = names.iter().map(|name| MetadataRequestTopic { name: Some(name), ..Default::default() }).collect();
+        let bytes = world.ask(connection, version, &MetadataRequest { topics: Some(topics), ..Default::default() });
+        let reply: MetadataResponse<'_> = body(ApiKey::Metadata, version, &bytes);
+        let leader =
+            reply.topics.iter().find(|topic| topic.name == Some("t")).map(|topic| topic.partitions[1].leader_id);
+        let listed = leader.map(|leader| reply.brokers.iter().any(|broker| broker.node_id == leader));
+        let (expected, fired) = match version {
+            1 => (None, 0),
+            9 => (Some(false), 1),
+            _ => (Some(true), 1),
+        };
+        assert_eq!((listed, world.cluster.fired(id)), (expected, fired), "v{version}");
     }
 }
