@@ -80,9 +80,9 @@ class Faults:
         **What**, one of: `error` (Kafka's name or number) at its `level` in the answer (default ``"partition"`` where
         `topic` or `partition` is given or the API is about partitions, else ``"top"``), and nothing is done, unless
         the answer lies (`applied`); handle after a `delay` in seconds; `drop` the connection ``"before"`` the request
-        is applied or ``"after"``; `never_answer`; damage the first record batch of a Fetch answer (`corrupt_crc`); leave
-        the leader of the first partition out of the brokers of a Metadata answer (`unlisted_leader`); damage the
-        correlation id (`wrong_correlation_id`), or send half the answer and close (`partial_frame`).
+        is applied or ``"after"``; `never_answer`; damage the first record batch of a Fetch answer (`corrupt_crc`) or
+        the correlation id (`wrong_correlation_id`); leave the leader of the first partition out of the brokers of a
+        Metadata answer (`unlisted_leader`); or send half the answer and close (`partial_frame`).
 
         ValueError: names that Kafka does not have, not exactly one *what*, more than one *when*.
         """

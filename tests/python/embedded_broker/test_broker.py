@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import confluent_kafka
 import pytest
 
+from ottla.confluent_kafka import Producer as OttlaProducer
 from ottla.testing import Broker, FaultNeverFiredError
 from tests.realkafka.wire import brokers_in_metadata
 
@@ -155,6 +156,15 @@ def test_a_delay_is_kept(broker: Broker) -> None:
     begun = time.monotonic()
     assert produce(broker) == [None]
     assert time.monotonic() - begun > 0.5
+
+
+def test_a_leader_that_is_not_among_the_brokers_is_asked_for_again(broker: Broker) -> None:
+    """Kafka answers so while it fences a broker; waiting for the next regular refresh would take five minutes."""
+    fault = broker.faults.arm(api="Metadata", times=3, unlisted_leader=True)
+    producer = OttlaProducer({"bootstrap.servers": broker.bootstrap_servers})
+    producer.produce("t", b"v", partition=0)
+    assert producer.flush(_SECONDS) == 0
+    assert (fault.fired, broker.log_end("t", 0)) == (3, 1)
 
 
 def test_a_fault_that_never_fired_fails_the_test() -> None:
