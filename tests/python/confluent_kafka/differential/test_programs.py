@@ -55,7 +55,7 @@ def test_both_see_the_same(
     if ottla != original:
         seen_once(f"original {original}\nottla    {ottla}")
         original, ottla = _outcomes(module, program, kafka, create_topic)
-    assert ottla == original
+    assert ottla == original, f"seen twice:\noriginal {original}\nottla    {ottla}"
 
 
 def _outcomes(module: str, program: str, kafka: Cluster, create_topic: Callable[..., str]) -> list[object]:
