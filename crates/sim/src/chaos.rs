@@ -158,7 +158,7 @@ pub(crate) fn draw_session_fault(draw: &mut Draw, plan: &Plan) -> Option<(u64, C
     Some((from_us, Chaos::Arm { fault }))
 }
 
-/// A leader that is not among the brokers, as Kafka answers while it fences one. Drawn by itself as well.
+/// A leader that is not among the brokers of the answer. Drawn by itself as well.
 pub(crate) fn draw_metadata_fault(draw: &mut Draw, plan: &Plan) -> Option<(u64, Chaos)> {
     if !matches!(plan.mood, Mood::Faulty | Mood::Wild) || !draw.chance(400) {
         return None;

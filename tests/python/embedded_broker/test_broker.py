@@ -159,7 +159,7 @@ def test_a_delay_is_kept(broker: Broker) -> None:
 
 
 def test_a_leader_that_is_not_among_the_brokers_is_asked_for_again(broker: Broker) -> None:
-    """Kafka answers so while it fences a broker; waiting for the next regular refresh would take five minutes."""
+    """Waiting for the next regular refresh would take five minutes."""
     fault = broker.faults.arm(api="Metadata", times=3, unlisted_leader=True)
     producer = OttlaProducer({"bootstrap.servers": broker.bootstrap_servers})
     producer.produce("t", b"v", partition=0)

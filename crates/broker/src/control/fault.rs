@@ -95,8 +95,7 @@ pub enum Action {
     NeverAnswer,
     /// Fetch: a bit of the first batch of a selected partition is wrong.
     CorruptCrc,
-    /// Metadata: the leader of the first selected partition is not among the brokers, as when Kafka fences a broker after
-    /// it has listed the topics of an answer.
+    /// Metadata: the leader of the first selected partition is not among the brokers of the answer.
     UnlistedLeader,
     /// The answer carries another correlation id.
     WrongCorrelationId,

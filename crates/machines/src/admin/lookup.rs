@@ -14,7 +14,7 @@ impl Lookup {
     /// A ready connection to it; begins to connect, or asks for metadata, when there is none.
     pub fn connection(self, now: Now, network: &mut Network, metadata: &mut Metadata) -> Option<ConnectionId> {
         match self {
-            // One that is not among the brokers has just been lost, and the next answer names another.
+            // With one that is not among the brokers there is nobody to connect to: the next answer may name another.
             Lookup::Controller => match metadata.controller.filter(|node| network.endpoint(*node).is_some()) {
                 Some(node) => network.ready(now, node, Lane::General),
                 None => {

@@ -227,7 +227,7 @@ impl Metadata {
                 topic.error == 0
                     && !topic.partitions.is_empty()
                     // A leader that died is named for seconds, until the cluster notices: asked again till then. So is one
-                    // that is not among the brokers: Kafka takes these from a newer image when a broker is fenced between.
+                    // that is not among the brokers of the answer: there is nobody to connect to.
                     && topic.partitions.iter().all(|each| each.leader.is_some_and(|leader| !network.is_down(leader)))
             })
         };

@@ -46,7 +46,7 @@ fn outcome(scenario: &Scenario) -> Option<Vec<(Arc<str>, i32)>> {
     })
 }
 
-/// An answer of Kafka may name a controller that was fenced before the brokers were listed.
+/// There is nobody to connect to.
 #[test]
 fn a_controller_that_is_not_among_the_brokers_is_asked_for_again() {
     let mut scenario = scenario();

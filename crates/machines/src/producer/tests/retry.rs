@@ -67,7 +67,7 @@ fn a_leader_that_moved_is_looked_up_and_followed() {
     acknowledge(&mut scene);
 }
 
-/// Kafka takes the topics of an answer from its image, and the brokers from a newer one when a broker is fenced between.
+/// There is nobody to connect to, and the next regular refresh is minutes away.
 #[test]
 fn a_leader_that_is_not_among_the_brokers_is_asked_for_again() {
     let mut scene = Scene::new(&producer_settings());
