@@ -82,7 +82,8 @@ class Faults:
         the answer lies (`applied`); handle after a `delay` in seconds; `drop` the connection ``"before"`` the request
         is applied or ``"after"``; `never_answer`; damage the first record batch of a Fetch answer (`corrupt_crc`) or
         the correlation id (`wrong_correlation_id`); leave the leader of the first partition out of the brokers of a
-        Metadata answer (`unlisted_leader`); or send half the answer and close (`partial_frame`).
+        Metadata answer (`unlisted_leader`; of a cluster of two or more, as an answer without any broker changes
+        nothing); or send half the answer and close (`partial_frame`).
 
         ValueError: names that Kafka does not have, not exactly one *what*, more than one *when*.
         """
