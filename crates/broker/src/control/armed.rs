@@ -67,16 +67,17 @@ impl Faults {
         self.armed.is_empty()
     }
 
-    /// The first that is due of those whose action `applies`. Those armed later do not see the request then.
+    /// The first that is due of those whose action `applies`: asked last of the one that fires. Those armed later do not
+    /// see the request then.
     pub(crate) fn fire(
         &mut self,
         call: &Call,
         facts: &Facts,
-        applies: impl Fn(&Action, &Select) -> bool,
+        mut applies: impl FnMut(&Action, &Select) -> bool,
     ) -> Option<Firing> {
         for armed in self.armed.values_mut() {
             let Fault { select, when, action } = &armed.fault;
-            if !applies(action, select) || !selects(select, call, facts) {
+            if !selects(select, call, facts) || !applies(action, select) {
                 continue;
             }
             armed.seen += 1;

@@ -145,12 +145,17 @@ pub(crate) fn after(cluster: &mut Cluster, call: &Call, reply: Reply) -> After {
 fn strike(cluster: &mut Cluster, call: &Call, reply: Reply) -> After {
     let facts = Facts::of(cluster, call);
     let (faults, topics) = (&mut cluster.control.faults, &cluster.topics);
+    // By the fault that fires: it is asked last.
+    let mut changed = None;
     let firing = faults.fire(call, &facts, |action, select| match action {
         Action::ErrorAfter { .. } => can_fail(call.api),
         Action::DropAfter | Action::WrongCorrelationId | Action::PartialFrame => true,
-        // It is spent only on an answer that has records.
-        Action::CorruptCrc => corrupt_batch(call, topics, select, &reply).is_some(),
-        Action::UnlistedLeader => unlist_leader(call, topics, select, &reply).is_some(),
+        // These are spent only on an answer that has what they change: records, a leader.
+        Action::CorruptCrc | Action::UnlistedLeader => {
+            let change = if matches!(action, Action::CorruptCrc) { corrupt_batch } else { unlist_leader };
+            changed = change(call, topics, select, &reply);
+            changed.is_some()
+        }
         _ => false,
     });
     let Some(firing) = firing else { return After::Send(reply) };
@@ -163,12 +168,7 @@ fn strike(cluster: &mut Cluster, call: &Call, reply: Reply) -> After {
                 _ => After::Close,
             }
         }
-        Action::CorruptCrc => {
-            After::Send(corrupt_batch(call, &cluster.topics, &firing.select, &reply).unwrap_or(reply))
-        }
-        Action::UnlistedLeader => {
-            After::Send(unlist_leader(call, &cluster.topics, &firing.select, &reply).unwrap_or(reply))
-        }
+        Action::CorruptCrc | Action::UnlistedLeader => After::Send(changed.unwrap_or(reply)),
         Action::WrongCorrelationId => {
             let mut reply = reply;
             for byte in reply.bytes.iter_mut().skip(4).take(4) {
