@@ -84,6 +84,7 @@ fn draw_member(
         commits_given: false,
         polls_in_revoke: 0,
         leaves_us: None,
+        deserts: false,
         killed_us: None,
     }
 }
@@ -93,6 +94,13 @@ pub(crate) fn draw_callbacks(draw: &mut Draw, members: &mut [MemberPlan]) {
     for member in members {
         member.polls_in_revoke = draw.one_of(&[0, 0, 0, 1, 4]);
         member.commits_given = draw.chance(500);
+    }
+}
+
+/// Who of those that would leave deserts. Drawn by itself as well.
+pub(crate) fn draw_deserters(draw: &mut Draw, members: &mut [MemberPlan]) {
+    for member in members.iter_mut().filter(|member| member.leaves_us.is_some()) {
+        member.deserts = draw.chance(300);
     }
 }
 

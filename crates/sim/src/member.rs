@@ -55,6 +55,8 @@ pub(crate) struct MemberPlan {
     pub(crate) polls_in_revoke: u32,
     /// It leaves in good order at this time, or its process ends.
     pub(crate) leaves_us: Option<u64>,
+    /// It does not leave then: it unsubscribes, and polls no more.
+    pub(crate) deserts: bool,
     pub(crate) killed_us: Option<u64>,
 }
 
@@ -76,6 +78,8 @@ pub(crate) enum Doing {
     Asking(RequestId, Purpose),
     /// A callback runs.
     Calling(Rebalance),
+    /// It has unsubscribed, and polls no more until all ends.
+    Away,
     /// It is gone.
     Gone,
 }
@@ -167,7 +171,16 @@ impl MemberApp {
         request
     }
 
-    /// It leaves the group as soon as it can, and ends.
+    /// All comes to its end.
+    pub(crate) fn close(&mut self, client: usize, stage: &mut Stage) {
+        self.plan.deserts = false;
+        if self.doing == Doing::Away {
+            self.doing = Doing::Acting;
+        }
+        self.leave(client, stage);
+    }
+
+    /// It leaves the group as soon as it can, and ends, or deserts it.
     pub(crate) fn leave(&mut self, client: usize, stage: &mut Stage) {
         self.leaving = true;
         if matches!(self.doing, Doing::Acting | Doing::Polling) {
@@ -245,6 +258,11 @@ impl MemberApp {
         self.soon(client, 50, stage);
     }
 
+    /// Whether it is a member, or wants to be.
+    pub(crate) fn takes_part(&self) -> bool {
+        !matches!(self.doing, Doing::Gone | Doing::Away)
+    }
+
     /// It has left.
     pub(crate) fn end(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
         self.doing = Doing::Gone;
@@ -255,7 +273,7 @@ impl MemberApp {
     pub(crate) fn step(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
         self.step_us = None;
         match std::mem::replace(&mut self.doing, Doing::Acting) {
-            Doing::Gone => self.doing = Doing::Gone,
+            idle @ (Doing::Gone | Doing::Away) => self.doing = idle,
             waiting @ Doing::Asking(..) => {
                 self.doing = waiting;
                 self.serve_while_waiting(client, driver, stage);
@@ -285,6 +303,11 @@ impl MemberApp {
         }
         self.returned(client, driver, stage);
         if self.serve_events(client, driver, stage) {
+            return;
+        }
+        if self.leaving && self.plan.deserts {
+            self.ask(client, driver, stage, |request, _| Command::Unsubscribe { request });
+            self.doing = Doing::Away;
             return;
         }
         if self.leaving {

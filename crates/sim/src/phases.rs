@@ -7,7 +7,7 @@ use crate::audit::{Logs, audit};
 use crate::driver::Shared;
 use crate::group_plan::GROUP;
 use crate::ledger::{ABORTED, Place};
-use crate::member::{Doing, MemberApp};
+use crate::member::MemberApp;
 use crate::plan::Mood;
 use crate::world::{App, World};
 
@@ -170,7 +170,7 @@ impl World {
     /// Members that live and have not left.
     fn members(&self) -> impl Iterator<Item = &MemberApp> {
         self.clients.iter().filter(|client| !client.dead).filter_map(|client| match &client.app {
-            App::Member(app) if app.doing != Doing::Gone => Some(&**app),
+            App::Member(app) if app.takes_part() => Some(&**app),
             _ => None,
         })
     }
@@ -180,7 +180,7 @@ impl World {
         let group = self.cluster.group(GROUP)?;
         let partitions: usize = self.members().map(|app| app.reading.len()).sum();
         let without = self.clients.iter().enumerate().find(|(number, client)| {
-            let member = matches!(&client.app, App::Member(app) if app.doing != Doing::Gone);
+            let member = matches!(&client.app, App::Member(app) if app.takes_part());
             member && !client.dead && !self.stage.ledger.groups.has_assigned(*number)
         });
         let stable = group.state == GroupState::Stable && group.members.len() == members && without.is_none();
@@ -210,7 +210,8 @@ impl World {
             return;
         }
         let seeks = self.plan.members.iter().any(|member| member.seeks > 0);
-        let untroubled = self.plan.mood == Mood::Calm && !seeks;
+        let deserters = self.plan.members.iter().any(|member| member.deserts);
+        let untroubled = self.plan.mood == Mood::Calm && !seeks && !deserters;
         for (place, given) in &self.stage.ledger.groups.given {
             let committed = self.stage.ledger.groups.committed(GROUP, *place);
             let last = given.keys().next_back().copied().unwrap_or(-1);

@@ -348,7 +348,7 @@ impl World {
         for client in 0..self.clients.len() {
             let Client { driver, app, dead } = &mut self.clients[client];
             if let App::Member(app) = app {
-                app.leave(client, &mut self.stage);
+                app.close(client, &mut self.stage);
             } else if !*dead {
                 match &mut driver.shared {
                     Shared::Producer(shared) => shared.close(),

@@ -104,7 +104,7 @@ impl ConsumerRole {
             fetcher.start_found(found, outbox);
         }
         let subscribed = !subscription.is_empty();
-        commits.note_standing(subscribed, membership.member().is_some());
+        commits.note_standing(subscribed, membership.member().is_some(), membership.holds());
         if membership.fatal().is_some() {
             commits.note_fenced();
         }
@@ -112,7 +112,7 @@ impl ConsumerRole {
         let committed = commits.is_idle();
         membership.advance(now, committed, &mut Surroundings { network, metadata, coordinator, subscription, outbox });
         // Who left or was lost just now did so with this subscription, whatever comes next.
-        commits.note_standing(subscribed, membership.member().is_some());
+        commits.note_standing(subscribed, membership.member().is_some(), membership.holds());
         // A coordinator that turned out to be none is asked for at once.
         coordinator.advance(now, network);
         unsubscribed.drain(..).for_each(|request| outbox.reply(request, Ok(Reply::Done)));

@@ -132,10 +132,10 @@ impl Commits {
         self.queue.is_empty() && self.finished.is_empty() && !self.has_collected
     }
 
-    /// Whether there is a subscription, whether this client is a member; to be told before each [`Commits::advance`], and
-    /// again when the membership has advanced.
-    pub fn note_standing(&mut self, subscribed: bool, member: bool) {
-        self.footing = self.footing.next(subscribed, member);
+    /// Whether there is a subscription, whether this client is a member and holds partitions; to be told before each
+    /// [`Commits::advance`], and again when the membership has advanced.
+    pub fn note_standing(&mut self, subscribed: bool, member: bool, holds: bool) {
+        self.footing = self.footing.next(subscribed, member, holds);
     }
 
     /// Another client has taken this one's place: nothing is committed any more.

@@ -8,8 +8,9 @@ use crate::error::{Error, Kind};
 /// ```text
 ///        subscribed              joined            lost              unsubscribed
 /// Alone ------------> Newcomer --------> Member --------> Disowned ----------------> Former
-///   ^                    |                 | ^               |                         |
-///   +---- unsubscribed --+------- left ----+ +---- joined ---+--------- joined --------+
+///   ^                    |                | | ^              |                       | ^
+///   +---- unsubscribed --+------- left ---+ | +---- joined --+-------- joined -------+ |
+///                                           +-------- lost, being unsubscribed --------+
 /// ```
 /// Whoever is fenced (KIP-345) is so for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,15 +30,17 @@ pub(crate) enum Footing {
 }
 
 impl Footing {
-    /// The footing given what is so now: whether there is a subscription, whether this client is a member.
-    pub(crate) fn next(self, subscribed: bool, member: bool) -> Self {
-        match (self, subscribed, member) {
-            (Self::Fenced, ..) => Self::Fenced,
-            (.., true) => Self::Member,
-            (Self::Member | Self::Disowned | Self::Former, true, false) => Self::Disowned,
-            (Self::Disowned | Self::Former, false, false) => Self::Former,
-            (Self::Alone | Self::Newcomer, true, false) => Self::Newcomer,
-            (Self::Alone | Self::Newcomer | Self::Member, false, false) => Self::Alone,
+    /// The footing given what is so now: whether there is a subscription, whether this client is a member, whether the
+    /// application holds partitions: who leaves in order has let go of them first.
+    pub(crate) fn next(self, subscribed: bool, member: bool, holds: bool) -> Self {
+        match (self, subscribed) {
+            (Self::Fenced, _) => Self::Fenced,
+            _ if member => Self::Member,
+            (Self::Member | Self::Disowned | Self::Former, true) => Self::Disowned,
+            (Self::Disowned | Self::Former, false) => Self::Former,
+            (Self::Member, false) if holds => Self::Former,
+            (Self::Alone | Self::Newcomer, true) => Self::Newcomer,
+            (Self::Alone | Self::Newcomer | Self::Member, false) => Self::Alone,
         }
     }
 
@@ -68,16 +71,12 @@ mod tests {
             [Footing::Alone, Footing::Newcomer, Footing::Member, Footing::Disowned, Footing::Former, Footing::Fenced];
         let mut table = String::new();
         for footing in footings {
-            for subscribed in [false, true] {
-                for member in [false, true] {
-                    let given = match (subscribed, member) {
-                        (false, false) => "nothing",
-                        (false, true) => "member",
-                        (true, false) => "subscribed",
-                        (true, true) => "subscribed, member",
-                    };
-                    table.push_str(&format!("{footing:?} --{given}--> {:?}\n", footing.next(subscribed, member)));
-                }
+            for given in 0..8 {
+                let (subscribed, member, holds) = (given & 1 > 0, given & 2 > 0, given & 4 > 0);
+                let words = [(subscribed, "subscribed"), (member, "member"), (holds, "holds")];
+                let words: Vec<_> = words.iter().filter(|(given, _)| *given).map(|(_, word)| *word).collect();
+                let words = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
+                table.push_str(&format!("{footing:?} --{words}--> {:?}\n", footing.next(subscribed, member, holds)));
             }
         }
         assert_eq!(table, include_str!("footing.transitions.txt"));

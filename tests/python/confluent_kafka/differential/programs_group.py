@@ -310,6 +310,21 @@ def commits_of_one_that_was_late_fail_until_it_joins_again(setup: Setup) -> obje
     return told
 
 
+def who_unsubscribes_and_polls_no_more_is_left_for(setup: Setup) -> object:
+    """After a session the other has all, and what comes too late to give it up may not commit any more."""
+    first, second = _two(setup, session_timeout_ms=2000, heartbeat_interval_ms=500)
+    first.consumer.unsubscribe()
+    told: list[object] = [assigned([second], [4]), first.kinds()]
+    told.append(poll_until([first], lambda: "revoke" in first.kinds()))
+    commit = functools.partial(first.consumer.commit, offsets=[setup.partition(0, 1)], asynchronous=False)
+    told.append(attempt(commit))
+    first.consumer.subscribe([setup.topic])
+    told.append(assigned([first, second], [2, 2]))
+    first.consumer.close()
+    second.consumer.close()
+    return told, [str(each.error()) for each in first.messages], second.kinds()
+
+
 def without_on_lost_on_revoke_hears_of_it(setup: Setup) -> object:
     """As ever."""
     consumer = setup.consumer(**BUSY)

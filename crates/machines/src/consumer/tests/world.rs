@@ -237,7 +237,7 @@ impl World {
             self.fetcher.advance(self.now, &mut self.network, &mut self.metadata, &mut self.outbox);
             self.commits.find_starts(self.fetcher.take_starts());
             let Self { network, metadata, coordinator, member, outbox, .. } = self;
-            self.commits.note_standing(self.subscribed, member.is_some());
+            self.commits.note_standing(self.subscribed, member.is_some(), false);
             self.commits.advance(self.now, network, metadata, coordinator, member.as_ref(), outbox);
             busy |= self.failures();
             while let Some(output) = self.network.poll_output() {
