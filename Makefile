@@ -44,7 +44,7 @@ chaos: jars $(WHEEL) ## end and start brokers of a real cluster of three under a
 sim: needs ## the simulation: SEEDS=10000 seeds (FROM=1 the first), or one SEED=n with its last events (ALL=1: all)
 	@cargo run --quiet --locked --package ottla-sim -- $(if $(SEED),--seed $(SEED) $(if $(ALL),--all),--seeds $(or $(SEEDS),1000) $(if $(FROM),--from $(FROM)))
 
-mutations: needs ## spoil the machines in twenty-one ways and have the simulation find each (NAME=part of one)
+mutations: needs ## spoil the machines, one decision at a time, and have the simulation find each (NAME=part of one)
 	@cargo xtask mutations $(NAME)
 
 bench: jars $(WHEEL) ## Ottla beside confluent-kafka and the floor on real Kafka (QUICK=1: fewer records and runs; ROWS=a,b)

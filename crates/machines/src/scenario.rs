@@ -64,6 +64,8 @@ pub(crate) struct Scenario {
     /// When each connection was tried, by node.
     pub(crate) attempts: Vec<(u64, NodeId)>,
     pub(crate) metadata_requests: usize,
+    /// Questions of metadata wait until the test answers them.
+    pub(crate) slow_metadata: bool,
     /// The highest version of an API that the brokers speak, where it is not ours.
     pub(crate) caps: BTreeMap<ApiKey, i16>,
     pub(crate) next_producer_id: i64,
@@ -86,6 +88,7 @@ impl Scenario {
             events: Vec::new(),
             attempts: Vec::new(),
             metadata_requests: 0,
+            slow_metadata: false,
             caps: BTreeMap::new(),
             next_producer_id: 1000,
             full_sockets: false,
@@ -149,7 +152,7 @@ impl Scenario {
         let asked = Asked { connection, node, lane, api, version, correlation_id, frame, body };
         match api {
             ApiKey::ApiVersions => self.answer_versions(&asked),
-            ApiKey::Metadata => self.answer_metadata(&asked),
+            ApiKey::Metadata if !self.slow_metadata => self.answer_metadata(&asked),
             ApiKey::InitProducerId if self.next_producer_id > 0 => {
                 let producer_id = self.next_producer_id;
                 self.next_producer_id += 1;
@@ -184,7 +187,7 @@ impl Scenario {
         self.answer(asked, &response);
     }
 
-    fn answer_metadata(&mut self, asked: &Asked) {
+    pub(crate) fn answer_metadata(&mut self, asked: &Asked) {
         self.metadata_requests += 1;
         let request: MetadataRequest<'_> = asked.decode();
         let names: Vec<String> = match &request.topics {

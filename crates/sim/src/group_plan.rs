@@ -84,6 +84,7 @@ fn draw_member(
         commits_given: false,
         polls_in_revoke: 0,
         leaves_us: None,
+        changes: 0,
         deserts: false,
         killed_us: None,
     }
@@ -97,10 +98,12 @@ pub(crate) fn draw_callbacks(draw: &mut Draw, members: &mut [MemberPlan]) {
     }
 }
 
-/// Who of those that would leave deserts. Drawn by itself as well.
-pub(crate) fn draw_deserters(draw: &mut Draw, members: &mut [MemberPlan]) {
-    for member in members.iter_mut().filter(|member| member.leaves_us.is_some()) {
-        member.deserts = draw.chance(300);
+/// Who subscribes to other topics, and who of those that would leave deserts. Drawn by itself as well.
+pub(crate) fn draw_subscriptions(draw: &mut Draw, members: &mut [MemberPlan]) {
+    for member in members {
+        let (deserts, changes) = (draw.chance(300), draw.one_of(&[0, 0, 0, 0, 20, 200]));
+        member.deserts = deserts && member.leaves_us.is_some();
+        member.changes = changes;
     }
 }
 

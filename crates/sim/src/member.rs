@@ -55,6 +55,8 @@ pub(crate) struct MemberPlan {
     pub(crate) polls_in_revoke: u32,
     /// It leaves in good order at this time, or its process ends.
     pub(crate) leaves_us: Option<u64>,
+    /// In a thousand: polls before which it subscribes to other topics, or to none.
+    pub(crate) changes: u32,
     /// It does not leave then: it unsubscribes, and polls no more.
     pub(crate) deserts: bool,
     pub(crate) killed_us: Option<u64>,
@@ -108,7 +110,8 @@ pub(crate) struct MemberApp {
     unreturned: Vec<(Place, Given)>,
     step_us: Option<u64>,
     next_request: RequestId,
-    subscribed: bool,
+    /// The topics that it subscribes to.
+    subscribed: Vec<u32>,
     leaving: bool,
     /// A close waits for this while it serves a callback.
     pub(crate) leave_request: Option<RequestId>,
@@ -129,7 +132,7 @@ impl MemberApp {
             unreturned: Vec::new(),
             step_us: None,
             next_request: 1,
-            subscribed: false,
+            subscribed: Vec::new(),
             leaving: false,
             leave_request: None,
             left: false,
@@ -196,7 +199,8 @@ impl MemberApp {
         if buffer.take_wake() {
             driver.wake(client, stage);
         }
-        if matches!(self.doing, Doing::Acting) {
+        let unsettled = self.doing == Doing::Polling && self.subscribed != self.plan.topics;
+        if matches!(self.doing, Doing::Acting) || unsettled {
             self.soon(client, 50, stage);
         }
     }
@@ -297,16 +301,15 @@ impl MemberApp {
 
     /// What a poll, or a consume, of the application does.
     fn poll(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
-        if !std::mem::replace(&mut self.subscribed, true) {
-            let topics = self.plan.topics.iter().map(|topic| self.taking.name(*topic).clone()).collect();
-            self.ask(client, driver, stage, |request, _| Command::Subscribe { request, topics });
+        if let Some(topics) = self.next_topics(stage) {
+            self.subscribe(client, driver, topics, stage);
         }
         self.returned(client, driver, stage);
         if self.serve_events(client, driver, stage) {
             return;
         }
         if self.leaving && self.plan.deserts {
-            self.ask(client, driver, stage, |request, _| Command::Unsubscribe { request });
+            self.subscribe(client, driver, Vec::new(), stage);
             self.doing = Doing::Away;
             return;
         }
@@ -327,7 +330,8 @@ impl MemberApp {
         if commits && self.unreturned.is_empty() && self.commit(client, driver, stage) {
             return;
         }
-        if !empty || !self.unreturned.is_empty() || !self.calm && stage.draw.chance(100) {
+        let subscribes_soon = self.subscribed.is_empty();
+        if !empty || !self.unreturned.is_empty() || subscribes_soon || !self.calm && stage.draw.chance(100) {
             let pause_us = self.plan.pause_us;
             return self.soon(client, pause_us, stage);
         }
@@ -335,6 +339,34 @@ impl MemberApp {
             buffer.wait_begins();
         }
         self.doing = Doing::Polling;
+    }
+
+    /// What it subscribes to from now on, where that changes.
+    fn next_topics(&self, stage: &mut Stage) -> Option<Vec<u32>> {
+        if self.calm || self.plan.changes == 0 {
+            return (self.subscribed != self.plan.topics).then(|| self.plan.topics.clone());
+        }
+        let changes = if self.subscribed.is_empty() { 300 } else { self.plan.changes };
+        if !stage.draw.chance(changes) {
+            return None;
+        }
+        let topics: Vec<u32> = self.plan.topics.iter().filter(|_| stage.draw.chance(600)).copied().collect();
+        // A static member that has unsubscribed comes back under a new member id. A coordinator that takes over before the
+        // group is stable again knows the old one alone, and fences it, as Kafka's does.
+        let stays = self.plan.settings.group.instance_id.is_some();
+        Some(if topics.is_empty() && stays { self.plan.topics.clone() } else { topics })
+    }
+
+    fn subscribe(&mut self, client: usize, driver: &mut Driver, topics: Vec<u32>, stage: &mut Stage) {
+        let mut names: Vec<Arc<str>> = topics.iter().map(|topic| self.taking.name(*topic).clone()).collect();
+        if self.plan.changes > 0 && topics == self.plan.topics && stage.draw.chance(500) {
+            names = vec!["^topic-".into()];
+        }
+        self.subscribed = topics;
+        self.ask(client, driver, stage, |request, _| match names.is_empty() {
+            true => Command::Unsubscribe { request },
+            false => Command::Subscribe { request, topics: names },
+        });
     }
 
     /// Commits what is stored; whether it waits for the answer.

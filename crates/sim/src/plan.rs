@@ -7,7 +7,7 @@ use ottla_machines::config::{ConsumerSettings, ProducerSettings};
 use crate::chaos::{Chaos, draw_chaos, draw_metadata_fault, draw_session_fault};
 use crate::draw::Draw;
 use crate::driver::Disturbance;
-use crate::group_plan::{draw_callbacks, draw_deserters, draw_members};
+use crate::group_plan::{draw_callbacks, draw_members, draw_subscriptions};
 use crate::ledger::Place;
 use crate::member::MemberPlan;
 use crate::network::Weather;
@@ -74,7 +74,7 @@ impl Plan {
         let readers = (0..draw.between(0, 2)).map(|_| draw_reader(&mut draw, brokers, &topics)).collect();
         let mut members = draw_members(&mut draw, brokers, mood, heal_us, &topics);
         draw_callbacks(&mut Draw::new(seed, 3), &mut members);
-        draw_deserters(&mut Draw::new(seed, 6), &mut members);
+        draw_subscriptions(&mut Draw::new(seed, 6), &mut members);
         let weather = draw_weather(&mut draw, mood);
         let disturbance = Disturbance {
             refused_exchanges: draw.one_of(&[0, 20, 200]),

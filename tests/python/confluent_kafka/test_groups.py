@@ -19,6 +19,7 @@ import confluent_kafka
 import pytest
 
 from tests.python.programs import run_program
+from tests.python.proxy import API_METADATA, Direction, Frame, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,6 +292,27 @@ def test_on_commit_tells_each_partitions_own_error(ottla: Any, kafka: Cluster, t
 
 def _interrupt(seconds: float) -> None:
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def test_who_subscribes_anew_while_metadata_is_asked_for_need_not_wait(
+    package: Any, kafka: Cluster, proxy: Proxy, topic: str
+) -> None:
+    """The next regular refresh is five minutes away: here a pattern comes behind a question of names."""
+    subscribed_anew = threading.Event()
+
+    def hold(frame: Frame) -> bytes:
+        if frame.direction is Direction.RESPONSE and frame.api_key == API_METADATA:
+            subscribed_anew.wait(PATIENCE)
+        return frame.data
+
+    proxy.decide = hold
+    consumer = made(package, kafka, topic, bootstrap_servers=proxy.bootstrap)
+    consumer.subscribe([topic])
+    proxy.wait_for(Direction.REQUEST, API_METADATA)
+    consumer.subscribe([f"^{topic}"])
+    subscribed_anew.set()
+    poll_until(lambda: len(consumer.assignment()) == 4, consumer)
+    consumer.close()
 
 
 def test_closing_ends_within_its_time_without_the_coordinator(ottla: Any, proxy: Any, topic: str) -> None:

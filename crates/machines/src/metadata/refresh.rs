@@ -98,7 +98,9 @@ impl Metadata {
         watched.watchers -= 1;
         if watched.watchers == 0 {
             self.watched.remove(topic);
-            self.snapshot.forget(topic);
+            if !self.listed_all {
+                self.snapshot.forget(topic);
+            }
         }
     }
 
@@ -222,16 +224,19 @@ impl Metadata {
                 watched.answered = true;
             }
         }
-        let complete = |name: &Arc<str>| {
-            self.snapshot.topic(name).is_some_and(|topic| {
-                topic.error == 0
+        let complete = |(name, watched): (&Arc<str>, &Watched)| {
+            // Who watches since the request went out waits for the next answer, also where the topic is known from before.
+            watched.answered
+                && self.snapshot.topic(name).is_some_and(|topic| {
+                    topic.error == 0
                     && !topic.partitions.is_empty()
                     // A leader that died is named for seconds, until the cluster notices: asked again till then. So is one
                     // that is not among the brokers of the answer: there is nobody to connect to.
                     && topic.partitions.iter().all(|each| each.leader.is_some_and(|leader| !network.is_down(leader)))
-            })
+                })
         };
-        if self.watched.keys().all(complete) && !self.snapshot.brokers.is_empty() {
+        let listed = self.lists_all || self.listeners == 0;
+        if self.watched.iter().all(complete) && listed && !self.snapshot.brokers.is_empty() {
             self.wanted = false;
             self.backoff.succeeded();
             // Stale again at once (a leader moves): leave the brokers a moment to learn of it.

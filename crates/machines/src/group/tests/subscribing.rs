@@ -144,3 +144,50 @@ fn another_subscription_is_a_rejoin() {
     group.lead(3, "range", &[]);
     assert_eq!(group.shares()["me"], [("u".to_owned(), 0)]);
 }
+
+/// The question of metadata that waits is answered; those after it are at once.
+fn answer_the_question_in_flight(group: &mut Group) {
+    let asked = group.scenario.oldest(ApiKey::Metadata).expect("Metadata was asked for");
+    group.scenario.slow_metadata = false;
+    group.scenario.answer_metadata(&asked);
+    pass(group, HEARTBEAT);
+}
+
+#[test]
+fn a_topic_that_is_known_from_before_is_asked_for_behind_a_question_of_others() {
+    let mut group = Group::steady();
+    group.scenario.topic("u", &[(0, 1)]);
+    group.scenario.topic("v", &[(0, 1)]);
+    group.scenario.slow_metadata = true;
+    group.subscribe(&["t", "u"]);
+    group.subscribe(&["t"]);
+    // The answer tells of a topic that nobody watches any more.
+    answer_the_question_in_flight(&mut group);
+    group.scenario.slow_metadata = true;
+    group.subscribe(&["t", "v"]);
+    group.subscribe(&["t", "u", "v"]);
+    answer_the_question_in_flight(&mut group);
+    group.acknowledge();
+    assert_eq!(subscribed(&mut group), ["t", "u", "v"].map(Arc::from));
+}
+
+#[test]
+fn a_pattern_is_asked_for_behind_a_question_of_names() {
+    let mut group = Group::steady();
+    group.scenario.topic("u", &[(0, 1)]);
+    group.scenario.slow_metadata = true;
+    group.subscribe(&["t", "u"]);
+    group.subscribe(&["^u"]);
+    answer_the_question_in_flight(&mut group);
+    group.acknowledge();
+    assert_eq!(subscribed(&mut group), [Arc::from("u")]);
+}
+
+#[test]
+fn a_pattern_means_a_topic_also_when_it_is_no_longer_named() {
+    let mut group = Group::new();
+    group.subscribe(&["^t", "t"]);
+    assert_eq!(subscribed(&mut group), [Arc::from("t")]);
+    group.subscribe(&["^t"]);
+    assert!(group.consumer_errors().is_empty(), "{:?}", group.consumer_errors());
+}
