@@ -89,10 +89,6 @@ impl Coordinator {
     /// Asks when it is time and any broker can be asked.
     pub fn advance(&mut self, now: Now, network: &mut Network) {
         self.down = self.node().is_some_and(|node| network.is_down(node));
-        if self.node().is_some_and(|node| network.endpoint(node).is_none()) {
-            // The brokers no longer name it: there is nobody to connect to.
-            self.again(now);
-        }
         if let State::Known { since_us, .. } = self.state
             && since_us.saturating_add(self.known_for_us()) <= now.mono_us
         {

@@ -161,10 +161,15 @@ impl ClassicProtocol {
 
     /// Forgets what the coordinator knows this client as. Returns its member id.
     pub fn forget(&mut self, metadata: &mut Metadata) -> Arc<str> {
+        self.be_nobody(metadata);
+        std::mem::replace(&mut self.member_id, "".into())
+    }
+
+    /// Is a member of no generation.
+    fn be_nobody(&mut self, metadata: &mut Metadata) {
         self.plan.end(metadata);
         self.member = None;
         self.leader = false;
-        std::mem::replace(&mut self.member_id, "".into())
     }
 
     /// Takes an input of the table. Answers to what was asked before are of no interest any more.
@@ -259,7 +264,7 @@ impl ClassicProtocol {
                 around.coordinator.node().map_or(-1, |node| node.0),
             );
             around.outbox.log(WARNING, "SESSTMOUT", text);
-            return self.expelled(around.metadata);
+            return self.lose(around.metadata);
         }
         if self.state != State::Stable || !self.heartbeat.is_due(now) {
             return;
@@ -344,8 +349,16 @@ impl ClassicProtocol {
 
     /// The coordinator knows this member no more. Where it had a share, that is lost.
     pub(super) fn expelled(&mut self, metadata: &mut Metadata) {
+        self.member_id = "".into();
+        self.lose(metadata);
+    }
+
+    /// What it had may be another's by now. It comes back under its id as long as the coordinator does not say that it is
+    /// unknown: a static member then takes nobody's place who took its own (KIP-345), and leaves no member behind that the
+    /// others wait for.
+    fn lose(&mut self, metadata: &mut Metadata) {
         let had_share = self.state == State::Stable;
-        self.forget(metadata);
+        self.be_nobody(metadata);
         self.enter(Input::Expelled);
         if had_share {
             self.news.push_back(News::Lost);

@@ -211,6 +211,10 @@ fn a_session_without_a_sign_of_the_coordinator_is_over() {
     group.acknowledge();
     group.scenario.down.clear();
     group.pass(15 * SECOND);
+    // Under its id: another that has its place meanwhile (KIP-345) keeps it, and where it is a member still, it stays one.
+    assert_eq!(group.asked(ApiKey::JoinGroup).decode::<JoinGroupRequest<'_>>().member_id, "me");
+    group.refuse_join(UNKNOWN_MEMBER_ID, "");
+    assert_eq!(group.asked(ApiKey::JoinGroup).decode::<JoinGroupRequest<'_>>().member_id, "");
     group.join_alone(2);
 }
 
