@@ -71,7 +71,8 @@ impl Plan {
             .collect();
         let heal_us = BEGIN_US + draw.between(500_000, 6_000_000);
         let producers = (0..draw.between(1, 3)).map(|_| draw_producer(&mut draw, brokers, mood, heal_us)).collect();
-        let readers = (0..draw.between(0, 2)).map(|_| draw_reader(&mut draw, brokers, &topics)).collect();
+        let mut readers: Vec<_> = (0..draw.between(0, 2)).map(|_| draw_reader(&mut draw, brokers, &topics)).collect();
+        draw_parts(&mut Draw::new(seed, 7), &mut readers);
         let mut members = draw_members(&mut draw, brokers, mood, heal_us, &topics);
         draw_callbacks(&mut Draw::new(seed, 3), &mut members);
         draw_subscriptions(&mut Draw::new(seed, 6), &mut members);
@@ -244,6 +245,16 @@ fn draw_reader(draw: &mut Draw, brokers: u32, topics: &[(Arc<str>, i32)]) -> Rea
         seeks: draw.one_of(&[0, 0, 30]),
         pauses: draw.one_of(&[0, 0, 50]),
         assigns: draw.one_of(&[0, 0, 10]),
+        parts: false,
         pause_us: draw.one_of(&[200, 20_000]),
+    }
+}
+
+/// Who assigns now these of its partitions, now those. Drawn by itself, so that each seed keeps the rest of its plan.
+fn draw_parts(draw: &mut Draw, readers: &mut [ReaderPlan]) {
+    for reader in readers {
+        if draw.chance(300) {
+            (reader.parts, reader.assigns) = (true, draw.one_of(&[10, 100, 500]));
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! An application that reads what it assigned itself: one by one or many at a time, with seeks, pauses and new assignments.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ottla_machines::config::{ConsumerSettings, Isolation};
@@ -21,6 +21,8 @@ pub(crate) struct ReaderPlan {
     pub(crate) seeks: u32,
     pub(crate) pauses: u32,
     pub(crate) assigns: u32,
+    /// It assigns some of its partitions then, or none; in the end all.
+    pub(crate) parts: bool,
     /// Between two steps at most.
     pub(crate) pause_us: u64,
 }
@@ -31,6 +33,8 @@ pub(crate) struct ReaderApp {
     taking: Taking,
     /// The span that is being read, and the last offset that was handed over since ever.
     reading: BTreeMap<Place, (usize, i64)>,
+    /// What it has assigned.
+    assigned: BTreeSet<Place>,
     step_us: Option<u64>,
     /// No seeks and pauses any more: it reads to the end.
     calm: bool,
@@ -38,7 +42,14 @@ pub(crate) struct ReaderApp {
 
 impl ReaderApp {
     pub(crate) fn new(plan: ReaderPlan, topics: Vec<(Arc<str>, i32)>) -> Self {
-        Self { plan, taking: Taking::new(topics), reading: BTreeMap::new(), step_us: None, calm: false }
+        Self {
+            plan,
+            taking: Taking::new(topics),
+            reading: BTreeMap::new(),
+            assigned: BTreeSet::new(),
+            step_us: None,
+            calm: false,
+        }
     }
 
     pub(crate) fn read_committed(&self) -> bool {
@@ -92,7 +103,8 @@ impl ReaderApp {
     pub(crate) fn step(&mut self, client: usize, driver: &mut Driver, stage: &mut Stage) {
         self.step_us = None;
         let Shared::Consumer(buffer) = &mut driver.shared else { return };
-        if self.reading.is_empty() || !self.calm && stage.draw.chance(self.plan.assigns) {
+        let unsettled = self.calm && self.assigned.len() < self.plan.places.len();
+        if unsettled || self.reading.is_empty() || !self.calm && stage.draw.chance(self.plan.assigns) {
             self.assign(client, buffer, stage);
         }
         if !self.calm && stage.draw.chance(self.plan.seeks) {
@@ -105,7 +117,7 @@ impl ReaderApp {
         if buffer.take_wake() {
             driver.wake(client, stage);
         }
-        if !empty || !self.calm && stage.draw.chance(200) {
+        if !empty || !self.calm && (self.assigned.is_empty() || stage.draw.chance(200)) {
             let pause_us = stage.draw.between(1, self.plan.pause_us);
             self.step_at(client, stage.agenda.now_us() + pause_us, stage);
         }
@@ -113,7 +125,13 @@ impl ReaderApp {
 
     fn assign(&mut self, client: usize, buffer: &mut FetchBuffer, stage: &mut Stage) {
         let (mut assigned, read_committed) = (Vec::new(), self.read_committed());
-        for (topic, partition) in self.plan.places.clone() {
+        let mut places = self.plan.places.clone();
+        if self.plan.parts && !self.calm {
+            places.retain(|_| stage.draw.chance(600));
+            self.taking.resume_all(buffer);
+        }
+        self.assigned = places.iter().copied().collect();
+        for (topic, partition) in places {
             let read = self.reading.get(&(topic, partition)).map_or(-1, |(_, offset)| *offset);
             let start = match stage.draw.below(3) {
                 0 => StartOffset::Beginning,
@@ -149,7 +167,9 @@ impl ReaderApp {
             self.taking.resume_all(buffer);
         } else {
             let place = self.plan.places[stage.draw.below(self.plan.places.len())];
-            self.taking.pause(place, buffer);
+            if self.assigned.contains(&place) {
+                self.taking.pause(place, buffer);
+            }
         }
     }
 
@@ -168,7 +188,7 @@ impl ReaderApp {
     }
 
     fn given(&mut self, client: usize, place: Place, given: Given, stage: &mut Stage) {
-        let Some(entry) = self.reading.get_mut(&place) else {
+        let Some(entry) = self.reading.get_mut(&place).filter(|_| self.assigned.contains(&place)) else {
             let words = format!("client {client} got {} of {place:?}", given.offset);
             return stage.ledger.broken("only what is assigned is handed over, as it was produced", words);
         };
