@@ -87,6 +87,7 @@ fn draw_member(
         changes: 0,
         deserts: false,
         killed_us: None,
+        again: false,
     }
 }
 
@@ -99,11 +100,15 @@ pub(crate) fn draw_callbacks(draw: &mut Draw, members: &mut [MemberPlan]) {
 }
 
 /// Who subscribes to other topics, and who of those that would leave deserts. Drawn by itself as well.
+///
+/// Static members keep their topics. One that has left, which nobody is told, comes back under a new member id: Kafka gives it
+/// its old share when the group is stable, whatever it subscribes to now, and a coordinator that takes over before the group
+/// is stable again knows the old id alone and fences the new one.
 pub(crate) fn draw_subscriptions(draw: &mut Draw, members: &mut [MemberPlan]) {
     for member in members {
         let (deserts, changes) = (draw.chance(300), draw.one_of(&[0, 0, 0, 0, 20, 200]));
         member.deserts = deserts && member.leaves_us.is_some();
-        member.changes = changes;
+        member.changes = if member.settings.group.instance_id.is_none() { changes } else { 0 };
     }
 }
 
@@ -115,7 +120,7 @@ fn with_fate(draw: &mut Draw, plan: MemberPlan, fate: usize, rough: bool, heal_u
         3..5 if rough => vec![MemberPlan { killed_us: Some(at_us), ..plan }],
         5..7 if rough => {
             let begin_us = at_us + draw.between(1000, 2_000_000);
-            let again = MemberPlan { begin_us, ..plan.clone() };
+            let again = MemberPlan { begin_us, again: true, ..plan.clone() };
             vec![MemberPlan { killed_us: Some(at_us), ..plan }, again]
         }
         _ => vec![plan],

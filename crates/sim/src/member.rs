@@ -60,6 +60,9 @@ pub(crate) struct MemberPlan {
     /// It does not leave then: it unsubscribes, and polls no more.
     pub(crate) deserts: bool,
     pub(crate) killed_us: Option<u64>,
+    /// It is the process that came after one that was killed. A static one may be fenced: a coordinator that takes over before
+    /// the group is stable again knows the one before alone, as Kafka's does.
+    pub(crate) again: bool,
 }
 
 impl MemberPlan {
@@ -116,6 +119,8 @@ pub(crate) struct MemberApp {
     /// A close waits for this while it serves a callback.
     pub(crate) leave_request: Option<RequestId>,
     pub(crate) left: bool,
+    /// It was told that another has its place: it ends.
+    pub(crate) fenced: bool,
     /// Polls that the callback which runs still makes.
     pub(crate) polls_left: u32,
     pub(crate) calm: bool,
@@ -136,6 +141,7 @@ impl MemberApp {
             leaving: false,
             leave_request: None,
             left: false,
+            fenced: false,
             polls_left: 0,
             calm: false,
         }
@@ -308,6 +314,9 @@ impl MemberApp {
         if self.serve_events(client, driver, stage) {
             return;
         }
+        if self.fenced {
+            return self.end(client, driver, stage);
+        }
         if self.leaving && self.plan.deserts {
             self.subscribe(client, driver, Vec::new(), stage);
             self.doing = Doing::Away;
@@ -350,11 +359,7 @@ impl MemberApp {
         if !stage.draw.chance(changes) {
             return None;
         }
-        let topics: Vec<u32> = self.plan.topics.iter().filter(|_| stage.draw.chance(600)).copied().collect();
-        // A static member that has unsubscribed comes back under a new member id. A coordinator that takes over before the
-        // group is stable again knows the old one alone, and fences it, as Kafka's does.
-        let stays = self.plan.settings.group.instance_id.is_some();
-        Some(if topics.is_empty() && stays { self.plan.topics.clone() } else { topics })
+        Some(self.plan.topics.iter().filter(|_| stage.draw.chance(600)).copied().collect())
     }
 
     fn subscribe(&mut self, client: usize, driver: &mut Driver, topics: Vec<u32>, stage: &mut Stage) {

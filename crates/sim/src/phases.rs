@@ -34,6 +34,7 @@ impl World {
             return;
         }
         self.calm_readers();
+        let settled_us = self.stage.agenda.now_us() + SETTLE_US;
         let logs = self.read_logs();
         let reading = move |world: &World| world.still_reading(&logs).or_else(|| world.still_unread(&logs));
         if !self.all_done(settled_us, "every partition is read to its end once faults stop", reading) {

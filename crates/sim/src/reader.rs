@@ -76,12 +76,12 @@ impl ReaderApp {
         self.step_at(client, stage.agenda.now_us(), stage);
     }
 
-    /// Whether everything up to these offsets was read.
+    /// What is not assigned, or not read up to these offsets; where that is and what is wanted.
     pub(crate) fn has_read(&self, last: &BTreeMap<Place, i64>) -> Option<(Place, i64, i64)> {
         let behind = |place: &Place| {
             let wanted = last.get(place).copied().unwrap_or(-1);
             let read = self.reading.get(place).map_or(-1, |(_, offset)| *offset);
-            (read < wanted).then_some((*place, read, wanted))
+            (read < wanted || !self.assigned.contains(place)).then_some((*place, read, wanted))
         };
         self.plan.places.iter().find_map(behind)
     }
