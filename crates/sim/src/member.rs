@@ -352,6 +352,9 @@ impl MemberApp {
 
     /// What it subscribes to from now on, where that changes.
     fn next_topics(&self, stage: &mut Stage) -> Option<Vec<u32>> {
+        if self.leaving {
+            return None;
+        }
         if self.calm || self.plan.changes == 0 {
             return (self.subscribed != self.plan.topics).then(|| self.plan.topics.clone());
         }

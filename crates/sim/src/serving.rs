@@ -27,7 +27,9 @@ impl MemberApp {
     fn serve_event(&mut self, client: usize, event: &Event, stage: &mut Stage) {
         let may_be_fenced = self.plan.again && self.plan.settings.group.instance_id.is_some();
         match event {
-            Event::ConsumerError(error) if error.error.fatal && may_be_fenced => self.fenced = true,
+            Event::ConsumerError(error) if may_be_fenced && error.error.message().contains("fenced") => {
+                self.fenced = true
+            }
             Event::ConsumerError(error) => {
                 let late = error.error.kind == Kind::MaxPollExceeded;
                 if !late || self.plan.is_prompt() {

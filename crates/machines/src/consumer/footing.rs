@@ -23,7 +23,8 @@ pub(crate) enum Footing {
     Member,
     /// It subscribes, and what it had as a member is another's by now.
     Disowned,
-    /// It was disowned and has unsubscribed since: as in the original it is a stranger to its group until it joins again.
+    /// It was disowned, and has unsubscribed before or since: as in the original it is a stranger to its group until it joins
+    /// again, and is told so by every commit that fails.
     Former,
     /// Another client took its place.
     Fenced,
@@ -44,7 +45,7 @@ impl Footing {
         }
     }
 
-    /// Whether nothing is committed unasked: there is nothing, or what there is is another's already.
+    /// Whether nothing is committed unasked: there is nothing, or what there is is another's and will be told as lost.
     pub(crate) fn withholds(self) -> bool {
         matches!(self, Self::Newcomer | Self::Disowned | Self::Fenced)
     }

@@ -4,7 +4,7 @@
 //! * Nothing is told twice and nothing while the application has not acknowledged the last: an assignment that is disturbed
 //!   before its acknowledgement is revoked after it.
 //! * A member lets go (revoke, the application's commits) before it joins anew: the others get its partitions by that.
-//! * Who unsubscribes and does not let go for as long as a session lasts is no member any more: nobody else would know.
+//! * Who unsubscribes and does not let go is no member any more after a session: nothing else keeps the time.
 //! * What was assigned and is another's already is *lost*: no commit is of use any more.
 use std::sync::Arc;
 
@@ -56,7 +56,6 @@ pub struct Membership {
     group_id: String,
     instance_id: Option<String>,
     rebalance_timeout_us: u64,
-    session_timeout_us: u64,
     protocol: ClassicProtocol,
     standing: Standing,
     polling: Polling,
@@ -65,8 +64,6 @@ pub struct Membership {
     /// What the application was told that it has.
     assigned: Vec<(Arc<str>, i32)>,
     disturbed: Option<Disturbance>,
-    /// An application that has unsubscribed must let go by then.
-    let_go_until_us: Option<u64>,
     /// What was revoked must be committed by then.
     settle_until_us: u64,
     leaves: Vec<Leave>,
@@ -83,14 +80,12 @@ impl Membership {
             group_id: group.group_id.clone(),
             instance_id: group.instance_id.clone(),
             rebalance_timeout_us: group.max_poll_interval_us,
-            session_timeout_us: u64::try_from(group.session_timeout_ms).unwrap_or(0).saturating_mul(1000),
             protocol: ClassicProtocol::new(settings, seed),
             standing: Standing::Out,
             polling: Polling::new(group.max_poll_interval_us),
             epoch: 0,
             assigned: Vec::new(),
             disturbed: None,
-            let_go_until_us: None,
             settle_until_us: 0,
             leaves: Vec::new(),
             closing: false,
@@ -103,9 +98,9 @@ impl Membership {
         self.protocol.member()
     }
 
-    /// Whether the application was told that it has partitions and has not let go of them.
+    /// Whether the application was told of a share, and has not let go of it and committed for the last time.
     pub fn holds(&self) -> bool {
-        !self.assigned.is_empty()
+        matches!(self.standing, Standing::Assigning | Standing::Steady | Standing::Revoking | Standing::Settling)
     }
 
     /// The error after which this client joins no more.
@@ -164,7 +159,6 @@ impl Membership {
     /// Goes on as far as it can. `committed`: no commit is under way or waiting.
     pub fn advance(&mut self, now: Now, committed: bool, around: &mut Surroundings<'_>) {
         self.watch_polls(now, around);
-        self.watch_unsubscribed(now, around);
         self.leave_at_deadline(now, around);
         // Each step may make the next one possible; there are fewer steps than this to go without waiting.
         for _ in 0..8 {
@@ -208,28 +202,9 @@ impl Membership {
         around.outbox.log(WARNING, "MAXPOLL", format!("{exceeded} {advice}"));
         let error = Error::with_text(Kind::MaxPollExceeded, exceeded);
         around.outbox.output(Output::Event(Event::ConsumerError(ConsumerError { error, topic: None })));
-        self.leave_behind(now, "max.poll.interval.ms was exceeded", around);
-    }
-
-    /// Who has unsubscribed lets go in a poll, and need not poll any more: that is waited for as long as a session lasts.
-    fn watch_unsubscribed(&mut self, now: Now, around: &mut Surroundings<'_>) {
-        let to_let_go = matches!(self.standing, Standing::Assigning | Standing::Steady | Standing::Revoking);
-        if !to_let_go || self.member().is_none() || self.closing || !around.subscription.is_empty() {
-            self.let_go_until_us = None;
-            return;
-        }
-        let until_us = *self.let_go_until_us.get_or_insert(now.mono_us.saturating_add(self.session_timeout_us));
-        if until_us <= now.mono_us {
-            let waited_ms = self.session_timeout_us / 1000;
-            let text = format!("No poll within {waited_ms}ms (session.timeout.ms) of unsubscribing: leaving group");
-            around.outbox.log(WARNING, "UNSUBSCRIBE", text);
-            self.leave_behind(now, "the consumer unsubscribed and polls no more", around);
-        }
-    }
-
-    /// Leaves now, not once the application has let go: it is busy, and others wait for its partitions (KIP-62).
-    fn leave_behind(&mut self, now: Now, reason: &'static str, around: &mut Surroundings<'_>) {
-        self.protocol.leave(around.metadata, reason, now.mono_us.saturating_add(LEAVE_US));
+        // Now, not once the application has let go: it is busy, and others wait for its partitions (KIP-62).
+        let until_us = now.mono_us.saturating_add(LEAVE_US);
+        self.protocol.leave(around.metadata, "max.poll.interval.ms was exceeded", until_us);
         match self.standing {
             Standing::Steady | Standing::Assigning => self.disturbed = Some(Disturbance::Lost),
             Standing::Joining => self.enter(Input::GivenUp),
@@ -343,7 +318,7 @@ impl Membership {
     }
 
     pub fn deadline(&self, now: Now) -> Option<u64> {
-        let settling = (self.standing == Standing::Settling).then_some(self.settle_until_us).or(self.let_go_until_us);
+        let settling = (self.standing == Standing::Settling).then_some(self.settle_until_us);
         let leaves = self.leaves.iter().map(|leave| leave.deadline_us);
         let own = settling.into_iter().chain(leaves).filter(|at| *at > now.mono_us);
         own.chain(self.protocol.deadline(now)).chain(self.polling.deadline(now)).min()

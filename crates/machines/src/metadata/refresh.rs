@@ -30,6 +30,8 @@ pub struct Metadata {
     /// Somebody waits for news; asked again with back-off until nothing is missing.
     wanted: bool,
     in_flight: bool,
+    /// When the last request went out.
+    asked_us: u64,
     not_before_us: u64,
     refreshed_us: u64,
     backoff: Backoff,
@@ -67,6 +69,7 @@ impl Metadata {
             answers: 0,
             wanted: true,
             in_flight: false,
+            asked_us: 0,
             not_before_us: 0,
             refreshed_us: 0,
             backoff: Backoff::new(settings.topic_metadata_refresh_fast_interval_us, settings.retry_backoff_max_us),
@@ -190,7 +193,7 @@ impl Metadata {
             return network.distrust(now, connection, "no version of Metadata that this client speaks");
         };
         match network.request(now, connection, version, &request, Tag::Metadata, self.timeout_us, &[]) {
-            Ok(()) => self.in_flight = true,
+            Ok(()) => (self.in_flight, self.asked_us) = (true, now.mono_us),
             Err(error) => network.distrust(now, connection, &error.to_string()),
         }
     }
@@ -225,7 +228,7 @@ impl Metadata {
             }
         }
         let complete = |(name, watched): (&Arc<str>, &Watched)| {
-            // Who watches since the request went out waits for the next answer, also where the topic is known from before.
+            // A topic that was not asked about is asked for, also where it is known from before.
             watched.answered
                 && self.snapshot.topic(name).is_some_and(|topic| {
                     topic.error == 0
@@ -241,6 +244,10 @@ impl Metadata {
             self.backoff.succeeded();
             // Stale again at once (a leader moves): leave the brokers a moment to learn of it.
             self.not_before_us = now.mono_us.saturating_add(self.backoff.clone().failed(&mut self.random));
+        } else if !listed || self.watched.values().any(|watched| watched.since_us > self.asked_us) {
+            // Not asked for yet.
+            self.wanted = true;
+            self.not_before_us = now.mono_us;
         } else {
             self.again(now);
         }
@@ -258,7 +265,7 @@ impl Metadata {
         }
         for (name, watched) in self.watched.iter_mut().filter(|(name, _)| !listed.contains(&***name)) {
             changed |= self.snapshot.vanished(name);
-            watched.answered = true;
+            watched.answered |= watched.since_us <= self.asked_us;
         }
         changed
     }

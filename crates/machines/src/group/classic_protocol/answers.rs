@@ -251,12 +251,8 @@ impl ClassicProtocol {
         }
         match code {
             UNKNOWN_MEMBER_ID => self.expelled(metadata),
-            ILLEGAL_GENERATION => {
-                // The member is known still: it joins again as such, as in the original.
-                let member_id = self.member_id.clone();
-                self.expelled(metadata);
-                self.member_id = member_id;
-            }
+            // The member is known still: it joins again as such, as in the original.
+            ILLEGAL_GENERATION => self.lose(metadata),
             FENCED_INSTANCE_ID => self.fenced(FENCED_INSTANCE_ID, metadata),
             _ => {}
         }

@@ -256,17 +256,22 @@ impl ClassicProtocol {
 
     fn beat(&mut self, now: Now, around: &mut Surroundings<'_>) {
         if let Some(silent_us) = self.heartbeat.is_over(now) {
-            // The words are the original's, for those who watch for them.
+            let (state, what) = match around.subscription.is_empty() {
+                // The words are the original's, for those who watch for them.
+                false => ("steady", "revoking assignment and rejoining group"),
+                true => ("wait-unassign-call", "nothing was let go of since it unsubscribed, and all is lost"),
+            };
             let text = format!(
-                "Consumer group session timed out (in join-state steady) after {} ms without a successful response from \
-                 the group coordinator (broker {}): revoking assignment and rejoining group",
+                "Consumer group session timed out (in join-state {state}) after {} ms without a successful response from \
+                 the group coordinator (broker {}): {what}",
                 silent_us / 1000,
                 around.coordinator.node().map_or(-1, |node| node.0),
             );
             around.outbox.log(WARNING, "SESSTMOUT", text);
             return self.lose(around.metadata);
         }
-        if self.state != State::Stable || !self.heartbeat.is_due(now) {
+        // Who has unsubscribed lets go in its next poll. It need not poll any more: others have its share after a session then.
+        if self.state != State::Stable || !self.heartbeat.is_due(now) || around.subscription.is_empty() {
             return;
         }
         let Some(connection) = self.connection(now, Lane::Group, around) else { return };
@@ -356,7 +361,7 @@ impl ClassicProtocol {
     /// What it had may be another's by now. It comes back under its id as long as the coordinator does not say that it is
     /// unknown: a static member then takes nobody's place who took its own (KIP-345), and leaves no member behind that the
     /// others wait for.
-    fn lose(&mut self, metadata: &mut Metadata) {
+    pub(super) fn lose(&mut self, metadata: &mut Metadata) {
         let had_share = self.state == State::Stable;
         self.be_nobody(metadata);
         self.enter(Input::Expelled);

@@ -218,6 +218,19 @@ fn a_session_without_a_sign_of_the_coordinator_is_over() {
     group.join_alone(2);
 }
 
+/// KIP-345: it does not take back what another took while it was away.
+#[test]
+fn a_static_member_whose_session_is_over_yields_to_who_has_its_place() {
+    let mut group = Group::of_static_member().at_rest();
+    group.pass(SESSION);
+    group.lost(&[("t", 0), ("t", 1)]);
+    group.acknowledge();
+    group.beat(0);
+    assert_eq!(group.asked(ApiKey::JoinGroup).decode::<JoinGroupRequest<'_>>().member_id, "me");
+    group.refuse_join(FENCED_INSTANCE_ID, "");
+    assert_eq!(group.error_codes(), [-150]);
+}
+
 #[test]
 fn a_fenced_member_is_told_once_loses_all_and_joins_no_more() {
     let mut group = Group::of_static_member().at_rest();

@@ -6,7 +6,6 @@ use ottla_protocol::messages::offset_commit::{
 };
 
 use super::group::{Group, HEARTBEAT, SESSION};
-use super::polling::pass;
 use crate::client::{Command, Event};
 use crate::group::StoredOffset;
 use crate::machine::Lane;
@@ -229,43 +228,47 @@ fn unsubscribing_is_answered_behind_the_revoke() {
 
 /// It lets go in a poll that may never come: others have its partitions after a session, as when it dies.
 #[test]
-fn who_unsubscribes_and_polls_no_more_is_left_for_after_a_session() {
-    let mut group = Group::steady();
-    group.unsubscribe();
-    group.polls = false;
-    pass(&mut group, SESSION - MS);
-    assert!(!group.sent(ApiKey::LeaveGroup));
-    pass(&mut group, MS);
-    group.revoked(&[("t", 0), ("t", 1)]);
-    let asked = group.asked(ApiKey::LeaveGroup);
-    let request: LeaveGroupRequest<'_> = asked.decode();
-    assert_eq!(request.members[0].member_id, "me");
-    assert_eq!(request.members[0].reason, Some("the consumer unsubscribed and polls no more"));
-    group.left(0);
-    let log = |event: &Event| matches!(event, Event::Log { facility: "UNSUBSCRIBE", level: 4, .. });
-    assert_eq!(group.scenario.events.iter().filter(|event| log(event)).count(), 1);
-    // As a commit of none it could put an older offset behind that of the next member.
-    let request = commit(&mut group);
-    assert_eq!(group.reply(request), Some(Err(i32::from(UNKNOWN_MEMBER_ID))));
-    group.acknowledge();
-    group.pass(2 * SESSION);
-    assert!(!group.sent(ApiKey::LeaveGroup) && !group.sent(ApiKey::Heartbeat));
-    group.subscribe(&["t"]);
-    group.join_alone(2);
-    assert_eq!(group.epochs(), [1, 2, 3]);
+fn who_unsubscribes_and_polls_no_more_is_no_member_after_a_session() {
+    for mut group in [Group::steady(), Group::of_static_member().at_rest()] {
+        group.unsubscribe();
+        group.polls = false;
+        group.pass(SESSION - MS);
+        assert_eq!(group.member(), "me:1");
+        assert!(!group.sent(ApiKey::Heartbeat), "the coordinator counts too");
+        group.pass(MS);
+        assert_eq!(group.member(), ":-1");
+        group.revoked(&[("t", 0), ("t", 1)]);
+        let log = |event: &Event| matches!(event, Event::Log { facility: "SESSTMOUT", level: 4, .. });
+        assert_eq!(group.scenario.events.iter().filter(|event| log(event)).count(), 1);
+        // As a commit of none it could put an older offset behind that of the next member.
+        let request = commit(&mut group);
+        assert_eq!(group.reply(request), Some(Err(i32::from(UNKNOWN_MEMBER_ID))));
+        group.acknowledge();
+        let request = commit(&mut group);
+        assert_eq!(group.reply(request), Some(Err(i32::from(UNKNOWN_MEMBER_ID))));
+        if group.sent(ApiKey::LeaveGroup) {
+            group.left(UNKNOWN_MEMBER_ID);
+        }
+        group.pass(2 * SESSION);
+        assert!(!group.sent(ApiKey::LeaveGroup) && !group.sent(ApiKey::Heartbeat) && !group.sent(ApiKey::JoinGroup));
+        group.subscribe(&["t"]);
+        group.join_alone(2);
+        assert_eq!(group.epochs(), [1, 2, 3]);
+    }
 }
 
-/// Each subscription has a time of its own.
+/// The session goes on with its subscription.
 #[test]
 fn who_subscribes_again_in_time_stays() {
     let mut group = Group::steady();
     for _ in 0..3 {
         group.unsubscribe();
-        pass(&mut group, SESSION - SECOND);
+        group.pass(SESSION - SECOND);
         group.subscribe(&["t"]);
-        pass(&mut group, SECOND);
+        assert!(group.sent(ApiKey::Heartbeat));
+        group.beat(0);
     }
-    assert!(!group.sent(ApiKey::LeaveGroup));
+    assert_eq!(group.member(), "me:1");
 }
 
 /// Nothing between the leave and the next subscription: whoever left in order was not disowned.

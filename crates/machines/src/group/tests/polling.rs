@@ -7,7 +7,7 @@ use crate::client::Event;
 use crate::scenario::SECOND;
 
 /// Time passes; heartbeats are answered.
-pub(super) fn pass(group: &mut Group, us: u64) {
+fn pass(group: &mut Group, us: u64) {
     let until = group.scenario.now.mono_us + us;
     while group.scenario.now.mono_us < until {
         group.pass(HEARTBEAT.min(until - group.scenario.now.mono_us));
