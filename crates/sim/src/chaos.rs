@@ -143,31 +143,34 @@ pub(crate) fn draw_chaos(draw: &mut Draw, plan: &Plan) -> Vec<(u64, Chaos)> {
     all
 }
 
-/// A broker that does not know a fetch session, or counts it otherwise. Drawn by itself, so that each seed keeps the rest of
-/// its plan.
+/// A broker that does not know a fetch session, or counts it otherwise.
 pub(crate) fn draw_session_fault(draw: &mut Draw, plan: &Plan) -> Option<(u64, Chaos)> {
     const FETCH_SESSION_ID_NOT_FOUND: i16 = 70;
     const INVALID_FETCH_SESSION_EPOCH: i16 = 71;
-    if !matches!(plan.mood, Mood::Faulty | Mood::Wild) || !draw.chance(400) {
-        return None;
-    }
-    let code = draw.one_of(&[FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH]);
-    let (from_us, _) = window(draw, plan.heal_us);
-    let action = Action::Error { code, level: Level::Top };
-    let fault = armed(draw, u64::from(plan.brokers), Some(ApiKey::Fetch), action);
-    Some((from_us, Chaos::Arm { fault }))
+    draw_by_itself(draw, plan, ApiKey::Fetch, |draw| Action::Error {
+        code: draw.one_of(&[FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH]),
+        level: Level::Top,
+    })
 }
 
-/// A leader that is not among the brokers of the answer. Drawn by itself as well.
+/// A leader that is not among the brokers of the answer.
 pub(crate) fn draw_metadata_fault(draw: &mut Draw, plan: &Plan) -> Option<(u64, Chaos)> {
+    draw_by_itself(draw, plan, ApiKey::Metadata, |_| Action::UnlistedLeader)
+}
+
+/// A fault from a source of its own, so that each seed keeps the rest of its plan.
+fn draw_by_itself(
+    draw: &mut Draw,
+    plan: &Plan,
+    api: ApiKey,
+    action: impl FnOnce(&mut Draw) -> Action,
+) -> Option<(u64, Chaos)> {
     if !matches!(plan.mood, Mood::Faulty | Mood::Wild) || !draw.chance(400) {
         return None;
     }
+    let action = action(draw);
     let (from_us, _) = window(draw, plan.heal_us);
-    Some((
-        from_us,
-        Chaos::Arm { fault: armed(draw, u64::from(plan.brokers), Some(ApiKey::Metadata), Action::UnlistedLeader) },
-    ))
+    Some((from_us, Chaos::Arm { fault: armed(draw, u64::from(plan.brokers), Some(api), action) }))
 }
 
 /// An answer that a healthy broker may give too: whoever gets it tries again.
